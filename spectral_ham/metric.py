@@ -1,0 +1,118 @@
+"""The inverse metric g^ij: constant over the torus, symmetric, positive definite."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from spectral_ham._checks import LARGE_METRIC, LargeMetricWarning, check_metric_values, invalid
+from spectral_ham._typing import Scalar
+
+Entry = tuple[int, int]
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class InverseMetric:
+    """A constant inverse metric g^ij, as in ∇²_g = Σ_ij g^ij ∂_i ∂_j.
+
+    Args:
+        components: the diagonal (g^xx, g^yy, …) of shape (d,), or the whole symmetric positive definite
+            matrix of shape (d, d). A sequence or a real tensor; kept in float64. A tensor that needs a gradient keeps it,
+            and its values are checked now, once.
+
+    Shape:
+        (d,) or (d, d) with d = 1, 2 or 3.
+
+    Raises:
+        ValueError: another shape, NaN or Inf, not symmetric, or not positive definite.
+        TypeError: not real numbers.
+
+    Warns:
+        LargeMetricWarning: a component above 1e6 (what it does to the stable step is in the message).
+
+    Example:
+        >>> import spectral_ham as sh
+        >>> sh.InverseMetric((2.0, 0.5))
+        InverseMetric([2.0, 0.5])
+        >>> sh.InverseMetric([[2.0, 0.3], [0.3, 1.0]]).is_diagonal
+        False
+    """
+
+    tensor: torch.Tensor
+
+    def __init__(self, components: torch.Tensor | Sequence[float] | Sequence[Sequence[float]]) -> None:
+        where = "InverseMetric(components=...)"
+        try:
+            given = _as_tensor(components)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise invalid(where, "real numbers, (d,) or (d, d)", components, error=TypeError) from error
+        if given.is_complex() or given.dtype == torch.bool:
+            raise invalid(where, "real numbers", given.dtype, error=TypeError)
+        if not _is_metric_shape(given.shape):
+            raise invalid(where, "the diagonal (d,) or the matrix (d, d), d = 1, 2 or 3", given)
+        values = given.to(torch.float64) if given.requires_grad else given.detach().to(torch.float64, copy=True)
+        check_metric_values(where, values.detach())
+        largest = float(values.detach().abs().max())
+        if largest > LARGE_METRIC:
+            warn_large_metric(largest, stacklevel=3)
+        object.__setattr__(self, "tensor", values if values.ndim == 1 else (values + values.mT) / 2)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes d."""
+        return self.tensor.shape[0]
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether ∇²_g is a sum of 1-D operators. A (d, d) tensor that needs a gradient counts as full."""
+        return all(i == j for i, j in self.terms)
+
+    @property
+    def terms(self) -> tuple[Entry, ...]:
+        """The pairs (i, j), i ≤ j, whose ∂_i ∂_j takes part: the diagonal first, then what is off it."""
+        d, g = self.ndim, self.tensor
+        diagonal = tuple((i, i) for i in range(d))
+        if g.ndim == 1:
+            return diagonal
+        pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
+        listed = g.detach().tolist()
+        return diagonal + tuple((i, j) for i, j in pairs if g.requires_grad or listed[i][j] != 0)
+
+    def coefficients(self, factor: Scalar = 1.0) -> tuple[Scalar, ...]:
+        """Return the coefficient of ∂_i ∂_j for each of ``terms``: factor·g^ii, and 2·factor·g^ij off the diagonal.
+
+        Floats when nothing needs a gradient (no tensor is touched in a hot path then), else 0-d tensors.
+        """
+        g = self.tensor
+        differentiable = g.requires_grad or (isinstance(factor, torch.Tensor) and factor.requires_grad)
+        entries = [g[i] if g.ndim == 1 else g[i, j] for i, j in self.terms]
+        scaled = [factor * entry * (1 if i == j else 2) for entry, (i, j) in zip(entries, self.terms, strict=True)]
+        return tuple(scaled) if differentiable else tuple(float(value) for value in scaled)
+
+    def __repr__(self) -> str:
+        return f"InverseMetric({self.tensor.detach().tolist()})"
+
+
+def warn_large_metric(largest: float, stacklevel: int) -> None:
+    """Warn that one component of the inverse metric rules the stable step."""
+    warnings.warn(
+        f"The inverse metric has a component {largest:.3g}, above {LARGE_METRIC:.0e}: the largest eigenvalue of H, "
+        f"and with it rounding errors, grow by that factor, and the stable time step of an explicit method shrinks by it. "
+        "Rescale lengths or time if this is not intended.",
+        LargeMetricWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _as_tensor(components: object) -> torch.Tensor:
+    if isinstance(components, torch.Tensor):
+        return components
+    if isinstance(components, Sequence) and any(isinstance(entry, torch.Tensor) for entry in components):
+        return torch.stack([torch.as_tensor(entry, dtype=torch.float64) for entry in components])
+    # Python floats are read in float64: torch's default dtype must not round them first.
+    return torch.as_tensor(components, dtype=torch.float64)
+
+
+def _is_metric_shape(shape: torch.Size) -> bool:
+    return len(shape) in (1, 2) and 1 <= shape[0] <= 3 and shape[-1] == shape[0]
