@@ -85,7 +85,13 @@ def as_scalar(where: str, value: Scalar) -> Scalar:
     if value.ndim != 0 or not value.dtype.is_floating_point:
         raise invalid(where, "a positive number or a real 0-d tensor", value, "Index or squeeze it.", TypeError)
     number = as_number(where, value, positive=True)
-    return value.to(torch.float64) if value.requires_grad else number
+    return value.to(torch.float64) if carries_derivative(value) else number
+
+
+def carries_derivative(tensor: torch.Tensor) -> bool:
+    """Tell whether a derivative flows through ``tensor``, in reverse or in forward mode."""
+    dual = torch.autograd.forward_ad.unpack_dual(tensor)  # type: ignore[no-untyped-call]
+    return tensor.requires_grad or dual.tangent is not None
 
 
 def check_field_dtype(where: str, dtype: torch.dtype) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from spectral_ham._checks import LARGE_METRIC, LargeMetricWarning, check_metric_values, invalid
+from spectral_ham._checks import LARGE_METRIC, LargeMetricWarning, carries_derivative, check_metric_values, invalid
 from spectral_ham._typing import Scalar
 
 Entry = tuple[int, int]
@@ -18,8 +18,8 @@ class InverseMetric:
 
     Args:
         components: the diagonal (g^xx, g^yy, …) of shape (d,), or the whole symmetric positive definite
-            matrix of shape (d, d). A sequence or a real tensor; kept in float64. A tensor that needs a gradient keeps it,
-            and its values are checked now, once.
+            matrix of shape (d, d). A sequence or a real tensor; kept in float64. A tensor that needs a gradient
+            keeps it; its values are checked now, once.
 
     Shape:
         (d,) or (d, d) with d = 1, 2 or 3.
@@ -51,7 +51,7 @@ class InverseMetric:
             raise invalid(where, "real numbers", given.dtype, error=TypeError)
         if not _is_metric_shape(given.shape):
             raise invalid(where, "the diagonal (d,) or the matrix (d, d), d = 1, 2 or 3", given)
-        values = given.to(torch.float64) if given.requires_grad else given.detach().to(torch.float64, copy=True)
+        values = given.to(torch.float64) if carries_derivative(given) else given.detach().to(torch.float64, copy=True)
         check_metric_values(where, values.detach())
         largest = float(values.detach().abs().max())
         if largest > LARGE_METRIC:
@@ -77,7 +77,7 @@ class InverseMetric:
             return diagonal
         pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
         listed = g.detach().tolist()
-        return diagonal + tuple((i, j) for i, j in pairs if g.requires_grad or listed[i][j] != 0)
+        return diagonal + tuple((i, j) for i, j in pairs if carries_derivative(g) or listed[i][j] != 0)
 
     def coefficients(self, factor: Scalar = 1.0) -> tuple[Scalar, ...]:
         """Return the coefficient of ∂_i ∂_j for each of ``terms``: factor·g^ii, and 2·factor·g^ij off the diagonal.
@@ -85,7 +85,7 @@ class InverseMetric:
         Floats when nothing needs a gradient (no tensor is touched in a hot path then), else 0-d tensors.
         """
         g = self.tensor
-        differentiable = g.requires_grad or (isinstance(factor, torch.Tensor) and factor.requires_grad)
+        differentiable = carries_derivative(g) or isinstance(factor, torch.Tensor)
         entries = [g[i] if g.ndim == 1 else g[i, j] for i, j in self.terms]
         scaled = [factor * entry * (1 if i == j else 2) for entry, (i, j) in zip(entries, self.terms, strict=True)]
         return tuple(scaled) if differentiable else tuple(float(value) for value in scaled)
@@ -98,8 +98,8 @@ def warn_large_metric(largest: float, stacklevel: int) -> None:
     """Warn that one component of the inverse metric rules the stable step."""
     warnings.warn(
         f"The inverse metric has a component {largest:.3g}, above {LARGE_METRIC:.0e}: the largest eigenvalue of H, "
-        f"and with it rounding errors, grow by that factor, and the stable time step of an explicit method shrinks by it. "
-        "Rescale lengths or time if this is not intended.",
+        "and with it rounding errors, grow by that factor, and the stable time step of an explicit method shrinks "
+        "by it. Rescale lengths or time if this is not intended.",
         LargeMetricWarning,
         stacklevel=stacklevel + 1,
     )

@@ -1,0 +1,36 @@
+"""Backends describe: 1-D Fourier symbols, and stencil weights where there is a stencil.
+
+This is the one place where the string ``backend=`` is read. A further backend is one file with a final subclass
+of `Backend`, and one line in `BACKENDS`.
+"""
+
+from collections.abc import Callable
+
+from spectral_ham._checks import check_option
+from spectral_ham.backends.base import Backend, Stencil
+from spectral_ham.backends.description import Description
+from spectral_ham.backends.finite_difference import FiniteDifference
+from spectral_ham.backends.spectral import Spectral
+
+BACKENDS: dict[str, Callable[[int], Backend]] = {
+    "spectral": lambda _stencil_order: Spectral(),
+    "fd": FiniteDifference,
+}
+"""Name → how to build it from ``stencil_order`` (which a backend without a stencil accepts and ignores)."""
+
+
+def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=...") -> Backend:
+    """Return the backend called ``name``.
+
+    Raises:
+        ValueError: an unknown name (the message lists the known ones) or an unknown stencil order.
+
+    Example:
+        >>> get_backend("fd", stencil_order=4)
+        FiniteDifference(stencil_order=4)
+    """
+    check_option(where, name, BACKENDS)
+    return BACKENDS[name](stencil_order)
+
+
+__all__ = ["BACKENDS", "Backend", "Description", "FiniteDifference", "Spectral", "Stencil", "get_backend"]

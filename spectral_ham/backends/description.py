@@ -1,0 +1,74 @@
+"""A constant-coefficient operator of second order on the torus, A = Σ c_ij ∂_i ∂_j, as data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from spectral_ham._cache import geometry_cache
+from spectral_ham._checks import invalid
+from spectral_ham._typing import Scalar
+from spectral_ham.backends.base import Backend
+from spectral_ham.torus import Torus
+
+Tables = tuple[tuple[Any, ...], ...]
+"""One tuple per term, in the form that the execution which prepared it understands."""
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """A = Σ_t c_t ∂_i ∂_j over the pairs t = (i, j), i ≤ j, of ``terms``.
+
+    ħ²/2m and the metric are folded into the coefficients; those off the diagonal carry the factor 2 of
+    g^ij + g^ji. A coefficient is a float, or a 0-d tensor where a gradient (or an accelerator that must not
+    be waited for) asks for one.
+    """
+
+    torus: Torus
+    backend: Backend
+    terms: tuple[tuple[int, int], ...]
+    coefficients: tuple[Scalar, ...]
+    prepared: dict[object, Tables] = field(default_factory=dict, repr=False)
+    """Tables of an execution with the coefficients folded in; kept only where these are floats."""
+
+    def __post_init__(self) -> None:
+        least = self.backend.min_points
+        if min(self.torus.shape) < least:
+            remedy = "Refine the grid, lower `stencil_order`, or use backend='spectral'."
+            needs = f"at least {least} points per axis for {self.backend!r}"
+            raise invalid("Torus(shape=...)", needs, self.torus.shape, remedy)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether all coefficients are floats."""
+        return all(isinstance(c, float) for c in self.coefficients)
+
+    @property
+    def has_cross_terms(self) -> bool:
+        """Whether some ∂_i ∂_j with i ≠ j takes part."""
+        return any(i != j for i, j in self.terms)
+
+    def axis_symbol(self, axis: int, derivative: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Return the cached 1-D symbol of ∂² (derivative 2) or D of ∂ ↔ i·D (derivative 1) along ``axis``: (N,)."""
+        n, spacing, backend = self.torus.shape[axis], self.torus.spacing[axis], self.backend
+
+        def build() -> torch.Tensor:
+            describe = backend.second_derivative_symbol if derivative == 2 else backend.first_derivative_symbol
+            return describe(n, spacing).to(device, dtype)
+
+        return geometry_cache.get(("symbol", derivative, n, spacing, backend, dtype, device), build)
+
+    def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
+        """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""
+        total: torch.Tensor | float = 0.0
+        for (i, j), c in zip(self.terms, self.coefficients, strict=True):
+            if i == j:
+                term = self._open(i, self.axis_symbol(i, 2, dtype, device))
+            else:
+                first_i, first_j = (self._open(a, self.axis_symbol(a, 1, dtype, device)) for a in (i, j))
+                term = -first_i * first_j
+            total = total + (c * scale) * term
+        return torch.as_tensor(total).expand(self.torus.shape)
+
+    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
+        return values.reshape([-1 if i == axis else 1 for i in range(self.torus.ndim)])

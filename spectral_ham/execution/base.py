@@ -1,0 +1,64 @@
+"""What an execution is: a way of running a description on a field, A·T + diagonal∘T."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+
+from spectral_ham.backends import Description
+from spectral_ham.backends.description import Tables
+
+
+class Execution(ABC):
+    """A way of running Σ c_ij ∂_i ∂_j. It holds no state: tables are prepared once and handed to `run`.
+
+    Inside an execution a field is X of shape (N_x, …, C), contiguous, all channels flattened into one axis.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def why_not(self, description: Description) -> str:
+        """Return why this execution cannot run the description, or an empty string if it can."""
+
+    @abstractmethod
+    def prepare(self, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
+        """Return the tables of all terms, in the real ``dtype``, with the coefficients folded in."""
+
+    @abstractmethod
+    def run(
+        self,
+        description: Description,
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return A·X + diagonal∘X, written into ``out`` if it is given. Records no gradient.
+
+        Args:
+            description: the operator that ``tables`` were prepared for.
+            tables: from `prepare`.
+            X: (N_x, …, C), contiguous.
+            diagonal: None, (N_x, …) for all channels alike, or (N_x, …, C); never complex for a real X.
+            out: like X, contiguous, overlapping nothing.
+        """
+
+
+def real_view(X: torch.Tensor) -> torch.Tensor:
+    """View complex channels as twice as many real ones: A is real, so it acts on both parts alike.
+
+    Real arithmetic halves the flops of a real-times-complex product, and needs no promoted copy of the tables.
+    """
+    return torch.view_as_real(X).flatten(-2) if X.is_complex() else X
+
+
+def add_diagonal(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
+    """Add diagonal∘X to ``out`` in place, without a temporary field."""
+    per_point = diagonal.ndim == X.ndim - 1
+    if diagonal.is_complex() or not X.is_complex():
+        out.addcmul_(diagonal.unsqueeze(-1) if per_point else diagonal, X)
+    elif per_point:
+        real_view(out).addcmul_(diagonal.unsqueeze(-1), real_view(X))
+    else:
+        torch.view_as_real(out).addcmul_(diagonal.unsqueeze(-1), torch.view_as_real(X))
