@@ -3,9 +3,28 @@
 H[T] = -(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T
 """
 
+from spectral_ham import potentials
 from spectral_ham._cache import clear_cache
 from spectral_ham._checks import LargeMetricWarning, NotHermitianError, UnsupportedDTypeError
+from spectral_ham.context import INHERIT, GeometryContext, MetricContext
+from spectral_ham.functional import (
+    create_potential,
+    hamiltonian_evolution,
+    hamiltonian_evolution_with_metric,
+    spatial_laplacian,
+    spatial_laplacian_x,
+    spatial_laplacian_y,
+)
+from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.laplacian import FourierMultiplier, Laplacian
 from spectral_ham.metric import InverseMetric
+from spectral_ham.potentials import (
+    ElementwisePotential,
+    MatrixPotential,
+    Potential,
+    ScalarPotential,
+    TimeDependentPotential,
+)
 from spectral_ham.torus import Torus
 
 __version__ = "0.1.0"
@@ -14,6 +33,27 @@ __all__ = [
     # geometry
     "Torus",
     "InverseMetric",
+    # operators
+    "Laplacian",
+    "FourierMultiplier",
+    "Hamiltonian",
+    # potentials
+    "potentials",
+    "Potential",
+    "ScalarPotential",
+    "ElementwisePotential",
+    "MatrixPotential",
+    "TimeDependentPotential",
+    # drop-in functions and their context
+    "hamiltonian_evolution",
+    "hamiltonian_evolution_with_metric",
+    "spatial_laplacian",
+    "spatial_laplacian_x",
+    "spatial_laplacian_y",
+    "create_potential",
+    "GeometryContext",
+    "MetricContext",
+    "INHERIT",
     # housekeeping
     "clear_cache",
     # named errors and warnings

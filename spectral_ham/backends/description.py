@@ -33,7 +33,7 @@ class Description:
 
     def __post_init__(self) -> None:
         least = self.backend.min_points
-        if min(self.torus.shape) < least:
+        if min(self.torus.shape[i] for pair in self.terms for i in pair) < least:
             remedy = "Refine the grid, lower `stencil_order`, or use backend='spectral'."
             needs = f"at least {least} points per axis for {self.backend!r}"
             raise invalid("Torus(shape=...)", needs, self.torus.shape, remedy)

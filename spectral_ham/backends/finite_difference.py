@@ -73,7 +73,7 @@ class FiniteDifference(Backend):
 
     Example:
         >>> FiniteDifference(2).second_derivative_symbol(4, 1.0)
-        tensor([-0., -2., -4., -2.], dtype=torch.float64)
+        tensor([-0.0000, -2.0000, -4.0000, -2.0000], dtype=torch.float64)
     """
 
     stencil_order: int = 2

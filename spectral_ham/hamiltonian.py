@@ -1,0 +1,235 @@
+"""The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+
+from spectral_ham._checks import NotHermitianError, as_scalar, check_field, check_out, invalid
+from spectral_ham._typing import Scalar
+from spectral_ham.backends import Description, get_backend
+from spectral_ham.execution import apply, check_execution
+from spectral_ham.laplacian import MetricLike, as_metric
+from spectral_ham.metric import InverseMetric
+from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
+from spectral_ham.torus import Torus
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse.linalg import LinearOperator
+
+MAX_MATRIX_POINTS = 4096
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False)
+class Hamiltonian:
+    """H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T on a periodic torus.
+
+    Args:
+        torus: the grid; axis 0 is x.
+        inverse_metric: g^ij, (d,) or (d, d); flat (1, 1, …) by default.
+        potential: V. A tensor of the grid's shape acts on every channel alike, one of the field's shape acts
+            elementwise (no other shape is taken: nothing is decided by broadcasting); a `MatrixPotential` mixes
+            channels; a function of t is V(t). None is V = 0.
+        hbar: ħ > 0, a number or a 0-d tensor.
+        mass: m > 0, a number or a 0-d tensor.
+        backend: "spectral" (exact for every resolved mode) or "fd" (central finite differences).
+        stencil_order: 2, 4, 6 or 8: the order of accuracy of "fd"; "spectral" accepts and ignores it.
+        execution: "auto", "fft", "dense" or "stencil" (fd only): how it is run. All agree to rounding.
+
+    Shape:
+        T and H[T]: torus.shape + any channels; complex64, complex128, float32 or float64. A real field stays real
+        unless V is complex. Gradients flow to T, V, the metric, ħ and m, to any order.
+
+    Units:
+        Consistent units of your choice: ħ²/(2m·length²) and V are energies.
+
+    Raises:
+        ValueError: flags, values or shapes that do not fit; the message names argument, requirement and value.
+        TypeError: numbers or tensors of a kind that is not taken.
+
+    Example:
+        >>> import math, torch, spectral_ham as sh
+        >>> torus = sh.Torus((16, 9), lengths=(2 * math.pi, 5.0))
+        >>> H = sh.Hamiltonian(torus, inverse_metric=(2.0, 0.5), hbar=0.1)
+        >>> x, y = torus.coordinates()
+        >>> wave = torch.exp(1j * (3 * x + 0 * y))
+        >>> E = 0.1**2 / 2 * 2.0 * 3**2
+        >>> torch.allclose(H(wave), E * wave)
+        True
+    """
+
+    torus: Torus
+    inverse_metric: InverseMetric
+    potential: Potential | None
+    hbar: Scalar
+    mass: Scalar
+    execution: str
+    kinetic: Description = field(repr=False)
+
+    def __init__(
+        self,
+        torus: Torus,
+        *,
+        inverse_metric: MetricLike | None = None,
+        potential: PotentialLike | None = None,
+        hbar: Scalar = 1.0,
+        mass: Scalar = 1.0,
+        backend: str = "spectral",
+        stencil_order: int = 2,
+        execution: str = "auto",
+    ) -> None:
+        metric = as_metric(inverse_metric, torus)
+        hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
+        coefficients = metric.coefficients(-(hbar**2) / (2 * mass))
+        kinetic = Description(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
+        check_execution("execution=...", execution, kinetic)
+        object.__setattr__(self, "torus", torus)
+        object.__setattr__(self, "inverse_metric", metric)
+        object.__setattr__(self, "potential", None if potential is None else as_potential(potential, torus))
+        object.__setattr__(self, "hbar", hbar)
+        object.__setattr__(self, "mass", mass)
+        object.__setattr__(self, "execution", execution)
+        object.__setattr__(self, "kinetic", kinetic)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return self.kinetic.backend.name
+
+    def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
+        """Return H[T] at time ``t``, written into ``out`` if it is given.
+
+        Args:
+            T: torus.shape + channels.
+            out: like the result, contiguous, overlapping no input; not while a gradient is recorded.
+            t: time, for a potential V(t).
+        """
+        check_field("H(T)", T, self.torus.shape)
+        V = self._potential_at(t)
+        if V is None:
+            return apply(self.kinetic, T, None, out, self.execution)
+        if V.values.is_complex() and not T.is_complex():
+            T = T.to(T.dtype.to_complex())
+        diagonal = V.diagonal(T)
+        if diagonal is not None:
+            return apply(self.kinetic, T, diagonal, out, self.execution)
+        if out is not None:
+            check_out("H(T, out=...)", out, T, [V.values])
+        return apply(self.kinetic, T, None, out, self.execution).add_(V.apply(T))
+
+    def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
+        """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
+
+        ΔV is the volume of a grid cell. T is not normalized, and no √det g is put in: divide by Σ|T|²·ΔV for the
+        mean energy.
+
+        Example:
+            >>> import torch, spectral_ham as sh
+            >>> H = sh.Hamiltonian(torus := sh.Torus(8, lengths=2.0), potential=sh.potentials.constant(torus, 3.0))
+            >>> H.energy(torch.ones(8, dtype=torch.float64))  # 3 · Σ|T|²·ΔV = 3 · 2
+            tensor(6., dtype=torch.float64)
+        """
+        points = self.torus.size
+        HT = self(T, t=t)
+        per_point = torch.linalg.vecdot(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
+        E: torch.Tensor = per_point.sum(dtype=torch.float64) * self.torus.cell_volume
+        return E.to(per_point.dtype)
+
+    def spectral_bounds(self, *, t: float = 0.0) -> tuple[float, float]:
+        """Return (E_min, E_max) that enclose the spectrum: range of the kinetic symbol + [V_min, V_max].
+
+        Raises:
+            NotHermitianError: V is not Hermitian, so the spectrum is not real.
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> sh.Hamiltonian(sh.Torus(8), backend="fd").spectral_bounds()
+            (0.0, 2.0)
+        """
+        symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
+        lowest, highest = float(symbol.min()), float(symbol.max())
+        V = self._potential_at(t)
+        if V is None:
+            return lowest, highest
+        if not V.is_hermitian:
+            raise NotHermitianError(
+                "`H.spectral_bounds()` must be called for a Hermitian H, but the potential is not Hermitian: "
+                "its eigenvalues are not real. Pass its Hermitian part."
+            )
+        V_min, V_max = V.bounds()
+        return lowest + V_min, highest + V_max
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether H† = H, by value: a complex V with zero imaginary part is real. V(t) is judged at t = 0."""
+        V = self._potential_at(0.0)
+        return V is None or V.is_hermitian
+
+    def as_matrix(self, *, t: float = 0.0) -> torch.Tensor:
+        """Return H as a dense (n, n) matrix over grid points, C order: H[T].flatten() = M @ T.flatten().
+
+        For an H that acts on every channel alike, on at most 4096 points; float64, or complex128 for a complex V.
+
+        Raises:
+            ValueError: too many points, or a potential with channels of its own.
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> sh.Hamiltonian(sh.Torus(3), backend="fd", hbar=2.0, mass=2.0).as_matrix()
+            tensor([[ 2., -1., -1.],
+                    [-1.,  2., -1.],
+                    [-1., -1.,  2.]], dtype=torch.float64)
+        """
+        n, V = self.torus.size, self._potential_at(t)
+        if n > MAX_MATRIX_POINTS:
+            raise invalid("H.as_matrix()", f"on at most {MAX_MATRIX_POINTS} points", n, "Use as_linear_operator().")
+        if V is not None and not V.is_channel_independent:
+            remedy = "Use as_linear_operator(channels=...)."
+            raise invalid("H.as_matrix()", "for a potential that acts on every channel alike", V, remedy)
+        device = "cpu" if V is None else V.values.device
+        unit_fields = torch.eye(n, dtype=torch.float64, device=device).reshape(*self.torus.shape, n)
+        return self(unit_fields, t=t).reshape(n, n)
+
+    def as_linear_operator(self, channels: tuple[int, ...] = (), *, t: float = 0.0) -> "LinearOperator":
+        """Return H as a scipy LinearOperator on flattened fields (C order), for its eigen- and linear solvers.
+
+        Args:
+            channels: channel shape of the fields; () for one channel.
+            t: time, for a potential V(t).
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> from scipy.sparse.linalg import eigsh
+            >>> H = sh.Hamiltonian(torus := sh.Torus(32), potential=sh.potentials.cosine_lattice(torus))
+            >>> ground = eigsh(H.as_linear_operator(), k=1, which="SA")[0]
+            >>> bool(-1 < ground[0] < 0)
+            True
+        """
+        import numpy as np
+        from scipy.sparse.linalg import LinearOperator
+
+        V = self._potential_at(t)
+        device = "cpu" if V is None else V.values.device
+        is_complex = V is not None and V.values.is_complex()
+        shape = (*self.torus.shape, *channels)
+
+        def matvec(x: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+            T = torch.from_numpy(np.ascontiguousarray(x)).to(device).reshape(shape)
+            with torch.no_grad():
+                HT: np.ndarray[Any, Any] = self(T, t=t).cpu().numpy().reshape(-1)
+            return HT
+
+        # K and a pointwise V are symmetric, so H† x = (H x*)*; a matrix V must be Hermitian to have an adjoint here.
+        symmetric = V is None or not isinstance(V, MatrixPotential)
+        return LinearOperator(
+            shape=(math.prod(shape), math.prod(shape)),
+            dtype=np.dtype(np.complex128 if is_complex else np.float64),
+            matvec=matvec,
+            rmatvec=(lambda x: matvec(x.conj()).conj()) if symmetric else matvec if self.is_hermitian else None,
+        )
+
+    def _potential_at(self, t: float) -> StaticPotential | None:
+        return None if self.potential is None else self.potential.at(t)

@@ -1,0 +1,159 @@
+"""The Laplacian ∇²_g = Σ_ij g^ij ∂_i ∂_j on a torus, and functions of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+
+from spectral_ham._checks import carries_derivative, check_field, check_out, check_tensor, invalid
+from spectral_ham._typing import Device
+from spectral_ham.backends import Description, get_backend
+from spectral_ham.execution import apply, check_execution
+from spectral_ham.execution.fourier import differentiable_multiply_spectrum, multiply_spectrum
+from spectral_ham.metric import InverseMetric
+from spectral_ham.torus import Torus
+
+MetricLike = InverseMetric | torch.Tensor | Sequence[float] | Sequence[Sequence[float]]
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False)
+class Laplacian:
+    """∇²_g T = Σ_ij g^ij ∂_i ∂_j T for fields of shape torus.shape + channels.
+
+    Args:
+        torus: the grid; axis 0 is x.
+        inverse_metric: g^ij, (d,) or (d, d); flat (1, 1, …) by default.
+        backend: "spectral" (exact for every resolved mode) or "fd" (central finite differences).
+        stencil_order: 2, 4, 6 or 8: the order of accuracy of "fd"; "spectral" accepts and ignores it.
+        execution: "auto", "fft", "dense" or "stencil" (fd only): how it is run. All agree to rounding.
+
+    Shape:
+        T and the result: torus.shape + any channels; complex64, complex128, float32 or float64. A real field stays
+        real. Contiguous out, whatever the strides of T.
+
+    Raises:
+        ValueError: unknown flags, a metric that does not fit the torus or is not positive definite, a grid too
+            small for the stencil.
+
+    Example:
+        >>> import math, torch, spectral_ham as sh
+        >>> torus = sh.Torus((8, 5), lengths=2 * math.pi)
+        >>> lap = sh.Laplacian(torus, inverse_metric=(2.0, 0.5))
+        >>> x, y = torus.coordinates()
+        >>> T = torch.exp(1j * (3 * x + y))
+        >>> torch.allclose(lap(T), -(2.0 * 3**2 + 0.5 * 1**2) * T)
+        True
+    """
+
+    torus: Torus
+    inverse_metric: InverseMetric
+    execution: str
+    description: Description = field(repr=False)
+
+    def __init__(
+        self,
+        torus: Torus,
+        *,
+        inverse_metric: MetricLike | None = None,
+        backend: str = "spectral",
+        stencil_order: int = 2,
+        execution: str = "auto",
+    ) -> None:
+        metric = as_metric(inverse_metric, torus)
+        chosen = get_backend(backend, stencil_order)
+        description = Description(torus, chosen, metric.terms, metric.coefficients())
+        check_execution("execution=...", execution, description)
+        object.__setattr__(self, "torus", torus)
+        object.__setattr__(self, "inverse_metric", metric)
+        object.__setattr__(self, "execution", execution)
+        object.__setattr__(self, "description", description)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return self.description.backend.name
+
+    def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return ∇²_g T, written into ``out`` if it is given."""
+        check_field("Laplacian(T)", T, self.torus.shape)
+        return apply(self.description, T, out=out, execution=self.execution)
+
+    def symbol(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> torch.Tensor:
+        """Return the symbol of ∇²_g over all modes in FFT order: real, ≤ 0, torus.shape.
+
+        For "spectral" it is −Σ_ij g^ij k_i k_j; for "fd" the k are modified wavenumbers.
+        """
+        symbol = self.description.symbol(torch.float64, torch.device("cpu"))
+        return symbol.to(device, dtype) if symbol.requires_grad else symbol.to(device, dtype, copy=True)
+
+    def function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> "FourierMultiplier":
+        """Return f(∇²_g): the operator T ↦ F⁻¹ f(symbol) F T.
+
+        A heat kernel, a resolvent, a filter or a propagator of the free particle, for either backend.
+
+        Args:
+            f: from the symbol (float64, torus.shape) to a tensor of the same shape, real or complex; pointwise.
+
+        Raises:
+            ValueError: f returns another shape, or NaN or Inf.
+            TypeError: f returns no tensor.
+
+        Example:
+            >>> import torch, spectral_ham as sh
+            >>> lap = sh.Laplacian(sh.Torus(16), backend="fd")
+            >>> solve = lap.function(lambda s: 1 / (1 - s))  # (1 − ∇²)⁻¹
+            >>> T = torch.rand(16, 3, dtype=torch.float64)
+            >>> torch.allclose(solve(T - lap(T)), T)
+            True
+        """
+        table = f(self.symbol())
+        check_tensor("Laplacian.function(f=...)", table)
+        if table.shape != self.torus.shape:
+            raise invalid("Laplacian.function(f=...)", f"a function that keeps the shape {self.torus.shape}", table)
+        if not bool(torch.isfinite(table.detach()).all()):
+            raise ValueError("`Laplacian.function(f=...)` must be finite on the spectrum, but gives NaN or Inf.")
+        return FourierMultiplier(self.torus, table)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FourierMultiplier:
+    """T ↦ F⁻¹ (table · F T): a function of the Laplacian, made by `Laplacian.function`.
+
+    A complex table makes a real field complex. Gradients flow to T, and to the table where it carries one.
+
+    Args:
+        torus: the grid.
+        table: values over all modes in FFT order, torus.shape; even in k, as every function of the symbol is.
+    """
+
+    torus: Torus
+    table: torch.Tensor = field(repr=False)
+
+    def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return f(∇²_g) T, written into ``out`` if it is given."""
+        check_field("f(Laplacian)(T)", T, self.torus.shape)
+        field = T.to(T.dtype.to_complex()) if self.table.is_complex() else T
+        if out is not None:
+            check_out("f(Laplacian)(T, out=...)", out, field, [self.table])
+        table = self.table.to(field.device, field.dtype if self.table.is_complex() else field.dtype.to_real())
+        ndim = self.torus.ndim
+        if out is None and (carries_derivative(field) or carries_derivative(table)):
+            return differentiable_multiply_spectrum(field, table, ndim)
+        with torch.no_grad():
+            X = field.resolve_conj().resolve_neg().reshape(*self.torus.shape, -1).contiguous()
+            result = multiply_spectrum(X, table, ndim, None if out is None else out.view(X.shape))
+        return result.view(T.shape) if out is None else out
+
+
+def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
+    """Return the metric as an `InverseMetric` of the torus's dimension; None is flat."""
+    if metric is None:
+        return InverseMetric((1.0,) * torus.ndim)
+    made = metric if isinstance(metric, InverseMetric) else InverseMetric(metric)
+    if made.ndim != torus.ndim:
+        needs = f"of the torus's dimension {torus.ndim}"
+        raise invalid("inverse_metric=...", needs, made, f"Give {torus.ndim} components, x first.")
+    return made

@@ -1,0 +1,145 @@
+"""Potentials that multiply pointwise: one value per grid point, or one per grid point and channel."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from spectral_ham._checks import check_same_device, invalid
+from spectral_ham.potentials.base import StaticPotential, checked_values
+from spectral_ham.torus import Torus
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False)
+class ScalarPotential(StaticPotential):
+    """(V·T)_{x…} = V_x T_{x…}: the same value for all channels of a grid point.
+
+    Args:
+        values: V, real or complex, of the torus's shape.
+
+    Shape:
+        (N_x, N_y, …).
+
+    Raises:
+        ValueError: NaN or Inf, or (in a Hamiltonian) a shape that is not the torus's.
+        TypeError: no tensor, or half precision or integers.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> V = sh.ScalarPotential(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
+        >>> V.bounds()
+        (0.0, 2.0)
+    """
+
+    values: torch.Tensor
+
+    def __init__(self, values: torch.Tensor) -> None:
+        object.__setattr__(self, "values", checked_values("ScalarPotential(values=...)", values))
+
+    def on(self, torus: Torus) -> StaticPotential:
+        """Return itself."""
+        if self.values.shape != torus.shape:
+            raise invalid("ScalarPotential(values=...)", f"of the grid's shape {torus.shape}", self.values)
+        return self
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether V is real."""
+        return is_real(self.values)
+
+    @property
+    def is_channel_independent(self) -> bool:
+        """True."""
+        return True
+
+    def diagonal(self, T: torch.Tensor) -> torch.Tensor:
+        """Return V."""
+        check_same_device("potential=...", self.values, T)
+        return self.values
+
+    def apply(self, T: torch.Tensor) -> torch.Tensor:
+        """Return V·T."""
+        V = self.diagonal(T)
+        return V.reshape(V.shape + (1,) * (T.ndim - V.ndim)) * T
+
+    def bounds(self) -> tuple[float, float]:
+        """Return min V and max V."""
+        return real_range(self.values)
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False)
+class ElementwisePotential(StaticPotential):
+    """(V·T)_{x a b…} = V_{x a b…} T_{x a b…}: a value of its own for each grid point and channel.
+
+    Args:
+        values: V, real or complex, of exactly the field's shape.
+
+    Shape:
+        (N_x, N_y, …) + channels.
+
+    Raises:
+        ValueError: NaN or Inf, or a shape that is not the field's.
+        TypeError: no tensor, or half precision or integers.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> V = sh.ElementwisePotential(torch.ones(3, 2, dtype=torch.float64))
+        >>> V.apply(torch.full((3, 2), 2.0, dtype=torch.float64)).sum()
+        tensor(12., dtype=torch.float64)
+    """
+
+    values: torch.Tensor
+
+    def __init__(self, values: torch.Tensor) -> None:
+        object.__setattr__(self, "values", checked_values("ElementwisePotential(values=...)", values))
+
+    def on(self, torus: Torus) -> StaticPotential:
+        """Return itself."""
+        if self.values.shape[: torus.ndim] != torus.shape:
+            needs = f"of the field's shape, which begins with the grid {torus.shape}"
+            raise invalid("ElementwisePotential(values=...)", needs, self.values)
+        return self
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether V is real."""
+        return is_real(self.values)
+
+    @property
+    def is_channel_independent(self) -> bool:
+        """False: channels have values of their own."""
+        return False
+
+    def diagonal(self, T: torch.Tensor) -> torch.Tensor:
+        """Return V, of T's shape."""
+        check_same_device("potential=...", self.values, T)
+        if self.values.shape != T.shape:
+            remedy = (
+                "For one value per grid point pass the grid's shape (drop the channel axes, as in V[..., 0, 0]); "
+                "for a matrix that mixes channels use MatrixPotential."
+            )
+            raise invalid(
+                "potential=...", f"of the grid's shape or of the field's {tuple(T.shape)}", self.values, remedy
+            )
+        return self.values
+
+    def apply(self, T: torch.Tensor) -> torch.Tensor:
+        """Return V∘T."""
+        return self.diagonal(T) * T
+
+    def bounds(self) -> tuple[float, float]:
+        """Return min V and max V."""
+        return real_range(self.values)
+
+
+def is_real(values: torch.Tensor) -> bool:
+    """Tell whether all values are real, whatever the dtype."""
+    return not values.is_complex() or not bool(values.detach().imag.any())
+
+
+def real_range(values: torch.Tensor) -> tuple[float, float]:
+    """Return the smallest and the largest real part."""
+    real = values.detach().real if values.is_complex() else values.detach()
+    return float(real.min()), float(real.max())

@@ -1,0 +1,85 @@
+"""A potential that mixes channels: a D×D matrix at every grid point."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from spectral_ham._checks import check_same_device, invalid
+from spectral_ham.potentials.base import StaticPotential, checked_values
+from spectral_ham.torus import Torus
+
+HERMITIAN_TOLERANCE = 1e-12
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False)
+class MatrixPotential(StaticPotential):
+    """(V·T)_{x a b…} = Σ_c V_{x a c} T_{x c b…}: V multiplies the first channel axis from the left.
+
+    Args:
+        values: one matrix for all grid points, or one for each; real or complex.
+
+    Shape:
+        (D, D), or (N_x, N_y, …, D, D); fields have the channels (D, …).
+
+    Raises:
+        ValueError: NaN or Inf, not square, or not fitting the grid or the field's first channel axis.
+        TypeError: no tensor, or half precision or integers.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> sigma_x = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+        >>> H = sh.Hamiltonian(sh.Torus(3), potential=sh.MatrixPotential(sigma_x))
+        >>> T = torch.tensor([[1.0, 2.0]] * 3, dtype=torch.float64)  # 3 points, 2 channels, no kinetic energy
+        >>> H(T)[0]
+        tensor([2.0000, 1.0000], dtype=torch.float64)
+    """
+
+    values: torch.Tensor
+
+    def __init__(self, values: torch.Tensor) -> None:
+        where = "MatrixPotential(values=...)"
+        checked = checked_values(where, values)
+        if checked.ndim < 2 or checked.shape[-1] != checked.shape[-2] or checked.numel() == 0:
+            raise invalid(where, "square in its last two axes, (D, D) or grid + (D, D)", checked)
+        object.__setattr__(self, "values", checked)
+
+    def on(self, torus: Torus) -> StaticPotential:
+        """Return V with grid axes in front, of length 1 where one matrix serves all points."""
+        V = self.values
+        if V.shape[:-2] == torus.shape:
+            return self
+        if V.ndim > 2:
+            raise invalid("MatrixPotential(values=...)", f"of shape (D, D) or {torus.shape} + (D, D)", V)
+        return MatrixPotential(V.reshape((1,) * torus.ndim + V.shape))
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether V† = V to 1e-12 of its largest entry."""
+        V = self.values.detach()
+        return float((V - V.mH).abs().max()) <= HERMITIAN_TOLERANCE * float(V.abs().max())
+
+    @property
+    def is_channel_independent(self) -> bool:
+        """False: V mixes channels."""
+        return False
+
+    def diagonal(self, T: torch.Tensor) -> None:  # noqa: ARG002
+        """Return None: V is no pointwise product."""
+        return
+
+    def apply(self, T: torch.Tensor) -> torch.Tensor:
+        """Return V·T."""
+        check_same_device("potential=...", self.values, T)
+        ndim, D = self.values.ndim - 2, self.values.shape[-1]
+        if T.ndim == ndim or T.shape[ndim] != D:
+            raise invalid("H(T)", f"a field whose first channel axis has the matrix potential's length {D}", T)
+        # Autocast would run the product in half precision, which H never does.
+        with torch.autocast(T.device.type, enabled=False):
+            return (self.values.to(T.dtype) @ T.reshape(*T.shape[:ndim], D, -1)).reshape(T.shape)
+
+    def bounds(self) -> tuple[float, float]:
+        """Return the smallest and the largest eigenvalue over all grid points."""
+        eigenvalues = torch.linalg.eigvalsh(self.values.detach())
+        return float(eigenvalues.min()), float(eigenvalues.max())

@@ -1,0 +1,64 @@
+"""A potential V(t), given as a function of time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from spectral_ham._checks import invalid
+from spectral_ham.potentials.base import Potential, StaticPotential
+from spectral_ham.potentials.diagonal import ElementwisePotential, ScalarPotential
+from spectral_ham.torus import Torus
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TimeDependentPotential(Potential):
+    """V(t)·T, where ``function(t)`` is a tensor or a static potential. A bare callable means this.
+
+    Args:
+        function: t ↦ V(t): a tensor of the grid's or the field's shape, or a `StaticPotential`.
+        torus: left out by users; set when a Hamiltonian binds the potential.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> x, = (torus := sh.Torus(8)).coordinates()
+        >>> H = sh.Hamiltonian(torus, potential=lambda t: torch.cos(x - t))
+        >>> T = torch.ones(8, dtype=torch.float64)
+        >>> bool((H(T, t=2.0) == torch.cos(x - 2.0)).all())
+        True
+    """
+
+    function: Callable[[float], torch.Tensor | StaticPotential]
+    torus: Torus | None = None
+
+    def on(self, torus: Torus) -> Potential:
+        """Return V(t) on ``torus``; its values are checked whenever they are evaluated."""
+        return TimeDependentPotential(self.function, torus)
+
+    def at(self, t: float) -> StaticPotential:
+        """Return V(t)."""
+        V = self.function(t)
+        potential = V if isinstance(V, StaticPotential) else tensor_potential(V, self.torus)
+        bound = potential if self.torus is None else potential.on(self.torus)
+        if not isinstance(bound, StaticPotential):
+            raise invalid("potential=...", "a function of t that returns a static potential", V, error=TypeError)
+        return bound
+
+
+def tensor_potential(V: torch.Tensor, torus: Torus | None) -> StaticPotential:
+    """Return what a bare tensor means: of the grid's shape it acts on every channel alike, else elementwise.
+
+    Two shapes only, and no broadcasting: the second must turn out to be the field's own.
+    """
+    if not isinstance(V, torch.Tensor):
+        kinds = "a tensor, a Potential, or a function of t that returns one"
+        remedy = "For a constant use potentials.constant(torus, value)."
+        raise invalid("potential=...", kinds, V, remedy, TypeError)
+    if torus is not None and V.shape == torus.shape:
+        return ScalarPotential(V)
+    if torus is not None and V.shape[: torus.ndim] != torus.shape:
+        needs = f"of the grid's shape {torus.shape}, or of the field's, which begins with it"
+        raise invalid("potential=...", needs, V, "Axis 0 is x, axis 1 is y.")
+    return ElementwisePotential(V)
