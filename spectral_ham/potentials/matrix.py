@@ -30,10 +30,10 @@ class MatrixPotential(StaticPotential):
     Example:
         >>> import torch, spectral_ham as sh
         >>> sigma_x = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
-        >>> H = sh.Hamiltonian(sh.Torus(3), potential=sh.MatrixPotential(sigma_x))
-        >>> T = torch.tensor([[1.0, 2.0]] * 3, dtype=torch.float64)  # 3 points, 2 channels, no kinetic energy
+        >>> H = sh.Hamiltonian(sh.Torus(3), potential=sh.MatrixPotential(sigma_x), backend="fd")
+        >>> T = torch.tensor([[1.0, 2.0]] * 3, dtype=torch.float64)  # 3 points, 2 channels, constant
         >>> H(T)[0]
-        tensor([2.0000, 1.0000], dtype=torch.float64)
+        tensor([2., 1.], dtype=torch.float64)
     """
 
     values: torch.Tensor
