@@ -137,13 +137,14 @@ def check_out(where: str, out: torch.Tensor, T: torch.Tensor, others: Iterable[t
     if out.shape != T.shape or out.dtype != T.dtype or out.device != T.device:
         wanted = f"a tensor like the result: shape {tuple(T.shape)}, {T.dtype}, {T.device}"
         raise invalid(where, wanted, f"shape {tuple(out.shape)}, {out.dtype}, {out.device}")
-    if not out.is_contiguous() or out.is_conj() or out.is_neg():
+    compiling = torch.compiler.is_compiling()  # then memory and lazy bits cannot be looked at
+    if not out.is_contiguous() or (not compiling and (out.is_conj() or out.is_neg())):
         raise invalid(where, "contiguous", f"strides {out.stride()}", "Allocate it with torch.empty_like.")
     inputs = [tensor for tensor in (T, *others) if tensor is not None]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (out, *inputs)):
         remedy = "Drop `out=`, or call under torch.no_grad()."
         raise invalid(where, "None while a gradient is recorded", out, remedy)
-    if not torch.compiler.is_compiling() and any(_overlap(out, tensor) for tensor in inputs):
+    if not compiling and any(_overlap(out, tensor) for tensor in inputs):
         raise invalid(where, "memory of its own", "a tensor that overlaps an input", "Use a second buffer.")
 
 

@@ -21,7 +21,7 @@ from spectral_ham._checks import (
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Backend, Description, get_backend
 from spectral_ham.context import MetricDiagonal, current_frame, spatial_components
-from spectral_ham.execution import apply
+from spectral_ham.execution import apply, compiled_apply
 from spectral_ham.potentials.create import create_potential
 from spectral_ham.torus import Torus
 
@@ -158,8 +158,8 @@ def spatial_laplacian(
                 [ 1.,  0.,  0.]])
     """
     check_square_field("spatial_laplacian(T)", T)
-    description = _describe(T, (X, Y), (1.0, 1.0), backend, (dx, dx if dy is None else dy), stencil_order)
-    return apply(description, T, out=out)
+    spacing = (dx, dx if dy is None else dy)
+    return _apply(T, None, (X, Y), (1.0, 1.0), backend, spacing, stencil_order, out)
 
 
 def spatial_laplacian_x(
@@ -180,7 +180,7 @@ def spatial_laplacian_x(
         tensor([-2.,  1.,  0.,  1.])
     """
     check_square_field("spatial_laplacian_x(T)", T)
-    return apply(_describe(T, (X,), (1.0,), backend, (dx, 1.0), stencil_order), T, out=out)
+    return _apply(T, None, (X,), (1.0,), backend, (dx, 1.0), stencil_order, out)
 
 
 def spatial_laplacian_y(
@@ -201,7 +201,7 @@ def spatial_laplacian_y(
         tensor([-2.,  1.,  0.,  1.])
     """
     check_square_field("spatial_laplacian_y(T)", T)
-    return apply(_describe(T, (Y,), (1.0,), backend, (1.0, dy), stencil_order), T, out=out)
+    return _apply(T, None, (Y,), (1.0,), backend, (1.0, dy), stencil_order, out)
 
 
 def _evolve(
@@ -219,12 +219,11 @@ def _evolve(
     hbar, mass = as_scalar("hbar_cog=...", hbar), as_scalar("m_cog=...", mass)
     factor = -(hbar**2) / (2 * mass)
     g_xx, g_yy = metric
-    description = _describe(T, (X, Y), (factor * g_xx, factor * g_yy), backend, spacing, stencil_order)
     if V is not None:
         _check_potential(V, T)
         if V.is_complex() and not T.is_complex():
             T = T.to(T.dtype.to_complex())
-    return apply(description, T, V, out)
+    return _apply(T, V, (X, Y), (factor * g_xx, factor * g_yy), backend, spacing, stencil_order, out)
 
 
 def _check_potential(V: torch.Tensor, T: torch.Tensor) -> None:
@@ -236,18 +235,25 @@ def _check_potential(V: torch.Tensor, T: torch.Tensor) -> None:
     check_same_device("V=...", V, T)
 
 
-def _describe(
+def _apply(
     T: torch.Tensor,
+    V: torch.Tensor | None,
     terms: tuple[tuple[int, int], ...],
     coefficients: tuple[Scalar, ...],
     backend: str | None,
     spacing: tuple[float, float],
     stencil_order: int,
-) -> Description:
+    out: torch.Tensor | None,
+) -> torch.Tensor:
+    """Return Σ_t c_t ∂_i ∂_j T + V∘T with the flag resolved."""
     name = (current_frame().backend or DEFAULT_BACKEND) if backend is None else backend
     dx, dy = as_number("dx=...", spacing[0], positive=True), as_number("dy=...", spacing[1], positive=True)
+    if torch.compiler.is_compiling():
+        shape = (T.shape[0], T.shape[1])
+        result = compiled_apply(T, V, coefficients, terms, shape, (dx, dy), name, stencil_order, "auto")
+        return result if out is None else out.copy_(result)
     torus, chosen = _grid(T.shape[0], T.shape[1], dx, dy, name, stencil_order)
-    return Description(torus, chosen, terms, coefficients)
+    return apply(Description(torus, chosen, terms, coefficients), T, V, out)
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from spectral_ham.backends.finite_difference import FiniteDifference
 from spectral_ham.backends.spectral import Spectral
 
 BACKENDS: dict[str, Callable[[int], Backend]] = {
-    "spectral": lambda _stencil_order: Spectral(),
+    "spectral": Spectral,
     "fd": FiniteDifference,
 }
 """Name → how to build it from ``stencil_order`` (which a backend without a stencil accepts and ignores)."""

@@ -26,6 +26,8 @@ class Backend(ABC):
     """
 
     name: ClassVar[str]
+    stencil_order: int
+    """The argument that it was made with: backends are rebuilt from (name, stencil_order)."""
 
     @property
     @abstractmethod

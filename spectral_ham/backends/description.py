@@ -1,5 +1,6 @@
 """A constant-coefficient operator of second order on the torus, A = Σ c_ij ∂_i ∂_j, as data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,21 @@ class Description:
     def has_cross_terms(self) -> bool:
         """Whether some ∂_i ∂_j with i ≠ j takes part."""
         return any(i != j for i, j in self.terms)
+
+    def with_coefficients(self, coefficients: Sequence[Scalar]) -> "Description":
+        """Return the operator with the same terms and other coefficients."""
+        if all(new is old for new, old in zip(coefficients, self.coefficients, strict=True)):
+            return self  # and keep the prepared tables
+        return Description(self.torus, self.backend, self.terms, tuple(coefficients))
+
+    def detached(self, device: torch.device) -> "Description":
+        """Return the operator with coefficients that record no gradient, on ``device``."""
+        values = (c.detach().to(device) if isinstance(c, torch.Tensor) else c for c in self.coefficients)
+        return Description(self.torus, self.backend, self.terms, tuple(values))
+
+    def term(self, t: int) -> "Description":
+        """Return ∂_i ∂_j of one term."""
+        return Description(self.torus, self.backend, (self.terms[t],), (1.0,))
 
     def axis_symbol(self, axis: int, derivative: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """Return the cached 1-D symbol of ∂² (derivative 2) or D of ∂ ↔ i·D (derivative 1) along ``axis``: (N,)."""

@@ -1,7 +1,7 @@
 """The Fourier spectral backend: derivatives that are exact for every mode that the grid resolves."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import torch
@@ -17,6 +17,9 @@ class Spectral(Backend):
 
     The Nyquist mode of even N is kept in k² and zeroed in k.
 
+    Args:
+        stencil_order: accepted and unused, so that flipping the flag between backends is enough.
+
     Reference:
         Trefethen, Spectral Methods in MATLAB (2000), chapter 3, doi:10.1137/1.9780898719598.
 
@@ -28,6 +31,7 @@ class Spectral(Backend):
         tensor([ 0.,  1.,  0., -1.], dtype=torch.float64)
     """
 
+    stencil_order: int = field(default=2, compare=False, repr=False)
     name: ClassVar[str] = "spectral"
 
     @property

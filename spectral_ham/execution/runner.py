@@ -1,0 +1,68 @@
+"""Running a description on a field: bring it into the inner layout, choose an execution, prepare its tables."""
+
+import torch
+
+from spectral_ham._checks import check_option, invalid
+from spectral_ham.backends import Description
+from spectral_ham.backends.description import Tables
+from spectral_ham.execution.base import Execution
+from spectral_ham.execution.circulant import Circulant
+from spectral_ham.execution.fourier import Fourier
+from spectral_ham.execution.planner import PlanKey, choose
+from spectral_ham.execution.stencil import StencilSweep
+
+EXECUTIONS: dict[str, Execution] = {e.name: e for e in (Fourier(), Circulant(), StencilSweep())}
+
+
+def check_execution(where: str, execution: str, description: Description) -> None:
+    """Refuse an execution that is unknown, or that cannot run the description."""
+    check_option(where, execution, ("auto", *EXECUTIONS))
+    if execution != "auto" and (reason := EXECUTIONS[execution].why_not(description)):
+        able = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
+        raise invalid(where, f"one of {['auto', *able]}, since {reason}", execution)
+
+
+def run(
+    description: Description,
+    T: torch.Tensor,
+    diagonal: torch.Tensor | None,
+    out: torch.Tensor | None,
+    execution: str,
+) -> torch.Tensor:
+    """Return A·T + diagonal∘T, written into ``out`` if it is given. Records no gradient.
+
+    T may have any strides and be lazily conjugated; ``diagonal`` has the grid's shape or T's.
+    """
+    shape = description.torus.shape
+    X = T.resolve_conj().resolve_neg().reshape(*shape, -1).contiguous()
+    values = None if diagonal is None else _like_field(diagonal, X)
+    if values is not None and values.shape != shape:
+        values = values.reshape(X.shape)
+    chosen = EXECUTIONS[_name(description, X) if execution == "auto" else execution]
+    tables = _tables(chosen, description, X.dtype.to_real(), X.device)
+    # Autocast would run the products in half precision, which H never does.
+    with torch.autocast(X.device.type, enabled=False), torch.no_grad():
+        result = chosen.run(description, tables, X, values, None if out is None else out.view(X.shape))
+    return result.view(T.shape) if out is None else out
+
+
+def _like_field(diagonal: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    """Cast values to the field's precision, real values staying real."""
+    plain = diagonal.detach().resolve_conj().resolve_neg()
+    return plain.to(X.dtype if plain.is_complex() else X.dtype.to_real())
+
+
+def _name(description: Description, X: torch.Tensor) -> str:
+    candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
+    return choose(PlanKey(description.torus.shape, X.shape[-1] * (2 if X.is_complex() else 1)), candidates)
+
+
+def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
+    if not description.is_static:
+        return execution.prepare(description.detached(device), dtype, device)
+    key = (execution.name, dtype, device)
+    if (tables := description.prepared.get(key)) is None:
+        # A table made in inference mode could not be used where autograd records.
+        with torch.inference_mode(False):
+            tables = description.prepared[key] = execution.prepare(description, dtype, device)
+    return tables
