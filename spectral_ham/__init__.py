@@ -20,7 +20,9 @@ from spectral_ham.laplacian import FourierMultiplier, Laplacian
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import (
     ElementwisePotential,
+    GrossPitaevskii,
     MatrixPotential,
+    NonlinearPotential,
     Potential,
     ScalarPotential,
     TimeDependentPotential,
@@ -44,6 +46,8 @@ __all__ = [
     "ElementwisePotential",
     "MatrixPotential",
     "TimeDependentPotential",
+    "NonlinearPotential",
+    "GrossPitaevskii",
     # drop-in functions and their context
     "hamiltonian_evolution",
     "hamiltonian_evolution_with_metric",

@@ -1,6 +1,7 @@
 """The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -10,7 +11,7 @@ from spectral_ham._checks import NotHermitianError, as_scalar, check_field, chec
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution
-from spectral_ham.laplacian import MetricLike, as_metric
+from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
 from spectral_ham.torus import Torus
@@ -108,7 +109,7 @@ class Hamiltonian:
             t: time, for a potential V(t).
         """
         check_field("H(T)", T, self.torus.shape)
-        V = self._potential_at(t)
+        V = self.potential_at(t, T)
         if V is None:
             return apply(self.kinetic, T, None, out, self.execution)
         if V.values.is_complex() and not T.is_complex():
@@ -119,6 +120,19 @@ class Hamiltonian:
         if out is not None:
             check_out("H(T, out=...)", out, T, [V.values])
         return apply(self.kinetic, T, None, out, self.execution).add_(V.apply(T))
+
+    def kinetic_function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
+        """Return f(K) for the kinetic part K = −(ħ²/2m) ∇²_g: the operator T ↦ F⁻¹ f(symbol of K) F T.
+
+        Example:
+            >>> import torch, spectral_ham as sh
+            >>> H = sh.Hamiltonian(sh.Torus(16), backend="fd")
+            >>> free = H.kinetic_function(lambda E: torch.exp(-1j * E * 0.5))  # e^{−iKt/ħ} over t = 0.5
+            >>> T = torch.rand(16, dtype=torch.complex128)
+            >>> torch.allclose(free(T).abs().square().sum(), T.abs().square().sum())
+            True
+        """
+        return FourierMultiplier(self.torus, f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
 
     def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
@@ -133,9 +147,13 @@ class Hamiltonian:
             tensor(6., dtype=torch.float64)
         """
         points = self.torus.size
-        HT = self(T, t=t)
+        interaction = None if self.potential is None else self.potential.energy_density(T, t)
+        HT = self(T, t=t) if interaction is None else apply(self.kinetic, T, execution=self.execution)
         per_point = torch.linalg.vecdot(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
-        E: torch.Tensor = per_point.sum(dtype=torch.float64) * self.torus.cell_volume
+        E: torch.Tensor = per_point.sum(dtype=torch.float64)
+        if interaction is not None:
+            E = E + interaction.sum(dtype=torch.float64)
+        E = E * self.torus.cell_volume
         return E.to(per_point.dtype)
 
     def spectral_bounds(self, *, t: float = 0.0) -> tuple[float, float]:
@@ -151,7 +169,7 @@ class Hamiltonian:
         """
         symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
         lowest, highest = float(symbol.min()), float(symbol.max())
-        V = self._potential_at(t)
+        V = self.potential_at(t)
         if V is None:
             return lowest, highest
         if not V.is_hermitian:
@@ -165,7 +183,9 @@ class Hamiltonian:
     @property
     def is_hermitian(self) -> bool:
         """Whether H† = H, by value: a complex V with zero imaginary part is real. V(t) is judged at t = 0."""
-        V = self._potential_at(0.0)
+        if not self.is_linear:
+            return True  # V[T] is real
+        V = self.potential_at(0.0)
         return V is None or V.is_hermitian
 
     def as_matrix(self, *, t: float = 0.0) -> torch.Tensor:
@@ -183,7 +203,7 @@ class Hamiltonian:
                     [-1.,  2., -1.],
                     [-1., -1.,  2.]], dtype=torch.float64)
         """
-        n, V = self.torus.size, self._potential_at(t)
+        n, V = self.torus.size, self.potential_at(t)
         if n > MAX_MATRIX_POINTS:
             raise invalid("H.as_matrix()", f"on at most {MAX_MATRIX_POINTS} points", n, "Use as_linear_operator().")
         if V is not None and not V.is_channel_independent:
@@ -211,7 +231,7 @@ class Hamiltonian:
         import numpy as np
         from scipy.sparse.linalg import LinearOperator
 
-        V = self._potential_at(t)
+        V = self.potential_at(t)
         device = "cpu" if V is None else V.values.device
         is_complex = V is not None and V.values.is_complex()
         shape = (*self.torus.shape, *channels)
@@ -231,5 +251,22 @@ class Hamiltonian:
             rmatvec=(lambda x: matvec(x.conj()).conj()) if symmetric else matvec if self.is_hermitian else None,
         )
 
-    def _potential_at(self, t: float) -> StaticPotential | None:
-        return None if self.potential is None else self.potential.at(t)
+    @property
+    def is_real(self) -> bool:
+        """Whether H[T] is real for a real T. V(t) is judged at t = 0."""
+        V = self.potential_at(0.0) if self.is_linear else None
+        return V is None or not V.values.is_complex()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether H is linear and the same at all times."""
+        return self.potential is None or self.potential.is_static
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether H[T] is linear in T."""
+        return self.potential is None or self.potential.is_linear
+
+    def potential_at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential | None:
+        """Return V at time ``t`` in the state ``T``, or None for V = 0."""
+        return None if self.potential is None else self.potential.at(t, T)

@@ -18,6 +18,7 @@ from spectral_ham.potentials.library import (
     zero,
 )
 from spectral_ham.potentials.matrix import MatrixPotential
+from spectral_ham.potentials.nonlinear import GrossPitaevskii, NonlinearPotential
 from spectral_ham.potentials.time_dependent import TimeDependentPotential, tensor_potential
 from spectral_ham.torus import Torus
 
@@ -40,7 +41,9 @@ def as_potential(V: PotentialLike, torus: Torus) -> Potential:
 
 __all__ = [
     "ElementwisePotential",
+    "GrossPitaevskii",
     "MatrixPotential",
+    "NonlinearPotential",
     "Potential",
     "ScalarPotential",
     "StaticPotential",

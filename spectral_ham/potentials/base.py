@@ -1,7 +1,7 @@
 """What a potential is: something that adds V·T to the kinetic term."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import ClassVar, final
 
 import torch
 
@@ -17,15 +17,26 @@ class Potential(ABC):
         """Return this potential bound to ``torus``, refusing values that do not fit it."""
 
     @abstractmethod
-    def at(self, t: float) -> "StaticPotential":
-        """Return V at time ``t``."""
+    def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":
+        """Return V at time ``t`` in the state ``T`` (which only a nonlinear potential looks at)."""
+
+    is_static: ClassVar[bool] = False
+    """Whether V is the same at all times and for all fields."""
+    is_linear: ClassVar[bool] = True
+    """Whether V·T is linear in T."""
+
+    def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:  # noqa: ARG002, B027
+        """Return the interaction energy per volume of a nonlinear V; None for a linear one, which is in ⟨T, HT⟩."""
+        return None
 
 
 class StaticPotential(Potential):
     """A potential that does not depend on time. Its values are finite; see the subclasses for their shape."""
 
+    is_static: ClassVar[bool] = True
+
     @final
-    def at(self, t: float) -> "StaticPotential":  # noqa: ARG002
+    def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
         """Return itself."""
         return self
 
@@ -50,8 +61,22 @@ class StaticPotential(Potential):
         """Return V·T."""
 
     @abstractmethod
+    def exponential(self, z: complex | torch.Tensor) -> "StaticPotential":
+        """Return e^{zV}, a multiplication of the same kind: its `apply` is the exact flow of V alone."""
+
+    @abstractmethod
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue of a Hermitian V."""
+
+
+def like_field(values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
+    """Cast values to T's precision, real values staying real, so that a product keeps T's dtype."""
+    return values.to(T.dtype if values.is_complex() else T.dtype.to_real())
+
+
+def in_double(values: torch.Tensor) -> torch.Tensor:
+    """Cast values to double precision, real values staying real."""
+    return values.to(torch.complex128 if values.is_complex() else torch.float64)
 
 
 def checked_values(where: str, V: object) -> torch.Tensor:

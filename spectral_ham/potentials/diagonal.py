@@ -6,7 +6,7 @@ from typing import final
 import torch
 
 from spectral_ham._checks import check_same_device, invalid
-from spectral_ham.potentials.base import StaticPotential, checked_values
+from spectral_ham.potentials.base import StaticPotential, checked_values, in_double, like_field
 from spectral_ham.torus import Torus
 
 
@@ -60,8 +60,12 @@ class ScalarPotential(StaticPotential):
 
     def apply(self, T: torch.Tensor) -> torch.Tensor:
         """Return V·T."""
-        V = self.diagonal(T)
+        V = like_field(self.diagonal(T), T)
         return V.reshape(V.shape + (1,) * (T.ndim - V.ndim)) * T
+
+    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
+        """Return e^{zV}, pointwise."""
+        return ScalarPotential(torch.exp(z * in_double(self.values)))
 
     def bounds(self) -> tuple[float, float]:
         """Return min V and max V."""
@@ -127,7 +131,11 @@ class ElementwisePotential(StaticPotential):
 
     def apply(self, T: torch.Tensor) -> torch.Tensor:
         """Return V∘T."""
-        return self.diagonal(T) * T
+        return like_field(self.diagonal(T), T) * T
+
+    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
+        """Return e^{zV}, pointwise."""
+        return ElementwisePotential(torch.exp(z * in_double(self.values)))
 
     def bounds(self) -> tuple[float, float]:
         """Return min V and max V."""

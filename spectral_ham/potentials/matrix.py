@@ -6,7 +6,7 @@ from typing import final
 import torch
 
 from spectral_ham._checks import check_same_device, invalid
-from spectral_ham.potentials.base import StaticPotential, checked_values
+from spectral_ham.potentials.base import StaticPotential, checked_values, in_double
 from spectral_ham.torus import Torus
 
 HERMITIAN_TOLERANCE = 1e-12
@@ -78,6 +78,10 @@ class MatrixPotential(StaticPotential):
         # Autocast would run the product in half precision, which H never does.
         with torch.autocast(T.device.type, enabled=False):
             return (self.values.to(T.dtype) @ T.reshape(*T.shape[:ndim], D, -1)).reshape(T.shape)
+
+    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
+        """Return the matrix exponential e^{zV} at every grid point."""
+        return MatrixPotential(torch.linalg.matrix_exp(z * in_double(self.values)))
 
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue over all grid points."""

@@ -37,7 +37,7 @@ class TimeDependentPotential(Potential):
         """Return V(t) on ``torus``; its values are checked whenever they are evaluated."""
         return TimeDependentPotential(self.function, torus)
 
-    def at(self, t: float) -> StaticPotential:
+    def at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential:  # noqa: ARG002
         """Return V(t)."""
         V = self.function(t)
         potential = V if isinstance(V, StaticPotential) else tensor_potential(V, self.torus)

@@ -1,0 +1,89 @@
+"""What a propagator is: built for one (H, dt), then pure T → T."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from spectral_ham._checks import NotHermitianError, as_number, invalid
+from spectral_ham.hamiltonian import Hamiltonian
+
+
+@dataclass(frozen=True, eq=False)
+class Propagator(ABC):
+    """e^{zH} with z = −i·dt/ħ, one time step of iħ ∂T/∂t = H[T], or z = −dt/ħ, one of ħ ∂T/∂τ = −H[T].
+
+    Args:
+        hamiltonian: H.
+        dt: the step; negative runs backwards (in real time).
+        imaginary: imaginary time instead of real time.
+
+    Shape:
+        T and the result: torus.shape + channels. In real time T is complex; in imaginary time it may be real, and then stays real.
+    """
+
+    hamiltonian: Hamiltonian
+    dt: float
+    imaginary: bool = False
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def order(self) -> int | None:
+        """The power p of the error dt^p over a fixed time; None where the error is a tolerance."""
+
+    @property
+    @abstractmethod
+    def is_unitary(self) -> bool:
+        """Whether ‖T‖ is kept to rounding for a Hermitian H in real time."""
+
+    def __post_init__(self) -> None:
+        as_number(f"{type(self).__name__}(dt=...)", self.dt)
+        if self.imaginary and self.dt <= 0:
+            remedy = "Imaginary time runs one way: high energies decay forward and explode backward."
+            raise invalid(f"{type(self).__name__}(dt=...)", "positive in imaginary time", self.dt, remedy)
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Refuse an H that the method cannot serve, and precompute what does not depend on T."""
+
+    @abstractmethod
+    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
+        """Return T after ``steps`` steps of dt, the first of which begins at time ``t``."""
+
+    def __call__(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
+        """Return T after one step."""
+        return self.advance(T, 1, t=t)
+
+    @property
+    def z(self) -> complex | torch.Tensor:
+        """The factor in e^{zH}: −i·dt/ħ, or −dt/ħ in imaginary time (then real). A tensor where ħ is one."""
+        return (-1.0 if self.imaginary else -1j) * self.dt / self.hamiltonian.hbar
+
+    def _as_evolving(self, T: torch.Tensor) -> torch.Tensor:
+        """Promote a real field where the evolution makes it complex."""
+        stays_real = self.imaginary and self.hamiltonian.is_real
+        return T if T.is_complex() or stays_real else T.to(T.dtype.to_complex())
+
+    def _require_static(self) -> None:
+        if not self.hamiltonian.is_static:
+            raise self._refused("given a potential that depends on neither time nor field", "strang", "yoshida4", "rk4")
+
+    def _set(self, **values: object) -> None:
+        """Store what `_prepare` computed: once, for the dataclass is frozen."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _refused(self, requirement: str, *instead: str) -> Exception:
+        others = ", ".join(map(repr, instead))
+        return invalid(f"method={self.name!r}", requirement, self.hamiltonian.potential, f"Use {others}.")
+
+    def _require_hermitian(self) -> None:
+        if not self.hamiltonian.is_hermitian:
+            raise NotHermitianError(
+                f"`method={self.name!r}` must be given a Hermitian H, but the potential is not Hermitian. "
+                'Use a splitting ("strang", …) or "rk4".'
+            )
