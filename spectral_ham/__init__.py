@@ -3,9 +3,14 @@
 H[T] = -(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from spectral_ham import potentials
 from spectral_ham._cache import clear_cache
 from spectral_ham._checks import LargeMetricWarning, NotHermitianError, UnsupportedDTypeError
+from spectral_ham.about import about, citation
 from spectral_ham.context import INHERIT, GeometryContext, MetricContext
 from spectral_ham.functional import (
     create_potential,
@@ -29,6 +34,9 @@ from spectral_ham.potentials import (
 )
 from spectral_ham.torus import Torus
 
+if TYPE_CHECKING:
+    from spectral_ham import convergence, exact, plotting
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -39,6 +47,10 @@ __all__ = [
     "Laplacian",
     "FourierMultiplier",
     "Hamiltonian",
+    # exact solutions and convergence studies
+    "exact",
+    "convergence",
+    "plotting",
     # potentials
     "potentials",
     "Potential",
@@ -60,8 +72,17 @@ __all__ = [
     "INHERIT",
     # housekeeping
     "clear_cache",
+    "about",
+    "citation",
     # named errors and warnings
     "UnsupportedDTypeError",
     "NotHermitianError",
     "LargeMetricWarning",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import the modules that operators do not need when they are first asked for."""
+    if name in ("convergence", "exact", "plotting"):
+        return import_module(f"spectral_ham.{name}")
+    raise AttributeError(f"module 'spectral_ham' has no attribute {name!r}")
