@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from spectral_ham._checks import NotHermitianError, as_scalar, check_field, check_out, invalid
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
-from spectral_ham.execution import apply, check_execution
+from spectral_ham.execution import apply, check_execution, execution_name
 from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
@@ -120,6 +120,15 @@ class Hamiltonian:
         if out is not None:
             check_out("H(T, out=...)", out, T, [V.values])
         return apply(self.kinetic, T, None, out, self.execution).add_(V.apply(T))
+
+    def with_potential(self, potential: PotentialLike | None) -> "Hamiltonian":
+        """Return the Hamiltonian with the same kinetic part, tables included, and another potential."""
+        other = object.__new__(Hamiltonian)
+        for attribute in fields(self):
+            object.__setattr__(other, attribute.name, getattr(self, attribute.name))
+        bound = None if potential is None else as_potential(potential, self.torus)
+        object.__setattr__(other, "potential", bound)
+        return other
 
     def kinetic_function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
         """Return f(K) for the kinetic part K = −(ħ²/2m) ∇²_g: the operator T ↦ F⁻¹ f(symbol of K) F T.
@@ -250,6 +259,10 @@ class Hamiltonian:
             matvec=matvec,
             rmatvec=(lambda x: matvec(x.conj()).conj()) if symmetric else matvec if self.is_hermitian else None,
         )
+
+    def execution_for(self, T: torch.Tensor) -> str:
+        """Return the execution that runs on fields like T: the pinned one, or the planner's choice."""
+        return execution_name(self.kinetic, T, self.execution)
 
     @property
     def is_real(self) -> bool:

@@ -6,7 +6,7 @@ from spectral_ham._checks import carries_derivative, check_out
 from spectral_ham.backends import Description
 from spectral_ham.execution.adjoint import differentiable
 from spectral_ham.execution.compiled import compiled_apply
-from spectral_ham.execution.runner import EXECUTIONS, check_execution, run
+from spectral_ham.execution.runner import EXECUTIONS, check_execution, execution_name, run
 
 
 def apply(
@@ -48,4 +48,4 @@ def _is_differentiated(*inputs: torch.Tensor | float | None) -> bool:
     return any(isinstance(x, torch.Tensor) and carries_derivative(x) for x in inputs)
 
 
-__all__ = ["EXECUTIONS", "apply", "check_execution", "compiled_apply"]
+__all__ = ["EXECUTIONS", "apply", "check_execution", "compiled_apply", "execution_name"]

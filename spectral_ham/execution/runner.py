@@ -38,7 +38,7 @@ def run(
     values = None if diagonal is None else _like_field(diagonal, X)
     if values is not None and values.shape != shape:
         values = values.reshape(X.shape)
-    chosen = EXECUTIONS[_name(description, X) if execution == "auto" else execution]
+    chosen = EXECUTIONS[execution_name(description, X, execution)]
     tables = _tables(chosen, description, X.dtype.to_real(), X.device)
     # Autocast would run the products in half precision, which H never does.
     with torch.autocast(X.device.type, enabled=False), torch.no_grad():
@@ -52,9 +52,13 @@ def _like_field(diagonal: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     return plain.to(X.dtype if plain.is_complex() else X.dtype.to_real())
 
 
-def _name(description: Description, X: torch.Tensor) -> str:
+def execution_name(description: Description, T: torch.Tensor, execution: str) -> str:
+    """Return the execution that runs on fields like T: the one named, or for "auto" the planner's choice."""
+    if execution != "auto":
+        return execution
     candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
-    return choose(PlanKey(description.torus.shape, X.shape[-1] * (2 if X.is_complex() else 1)), candidates)
+    reals = T.numel() // description.torus.size * (2 if T.is_complex() else 1)
+    return choose(PlanKey(description.torus.shape, reals), candidates)
 
 
 def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:

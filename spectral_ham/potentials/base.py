@@ -25,7 +25,7 @@ class Potential(ABC):
     is_linear: ClassVar[bool] = True
     """Whether V·T is linear in T."""
 
-    def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:  # noqa: ARG002, B027
+    def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:
         """Return the interaction energy per volume of a nonlinear V; None for a linear one, which is in ⟨T, HT⟩."""
         return None
 
@@ -63,6 +63,10 @@ class StaticPotential(Potential):
     @abstractmethod
     def exponential(self, z: complex | torch.Tensor) -> "StaticPotential":
         """Return e^{zV}, a multiplication of the same kind: its `apply` is the exact flow of V alone."""
+
+    @abstractmethod
+    def mean(self) -> complex:
+        """Return the mean over grid points and channels of V's diagonal."""
 
     @abstractmethod
     def bounds(self) -> tuple[float, float]:

@@ -67,6 +67,10 @@ class ScalarPotential(StaticPotential):
         """Return e^{zV}, pointwise."""
         return ScalarPotential(torch.exp(z * in_double(self.values)))
 
+    def mean(self) -> complex:
+        """Return the mean value."""
+        return complex(self.values.detach().mean())
+
     def bounds(self) -> tuple[float, float]:
         """Return min V and max V."""
         return real_range(self.values)
@@ -136,6 +140,10 @@ class ElementwisePotential(StaticPotential):
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
         """Return e^{zV}, pointwise."""
         return ElementwisePotential(torch.exp(z * in_double(self.values)))
+
+    def mean(self) -> complex:
+        """Return the mean value."""
+        return complex(self.values.detach().mean())
 
     def bounds(self) -> tuple[float, float]:
         """Return min V and max V."""

@@ -83,6 +83,10 @@ class MatrixPotential(StaticPotential):
         """Return the matrix exponential e^{zV} at every grid point."""
         return MatrixPotential(torch.linalg.matrix_exp(z * in_double(self.values)))
 
+    def mean(self) -> complex:
+        """Return the mean of the diagonal entries."""
+        return complex(self.values.detach().diagonal(dim1=-2, dim2=-1).mean())
+
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue over all grid points."""
         eigenvalues = torch.linalg.eigvalsh(self.values.detach())

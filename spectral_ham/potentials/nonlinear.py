@@ -59,7 +59,9 @@ class NonlinearPotential(Potential):
         """Return F, the interaction energy per volume."""
         if self.antiderivative is None:
             remedy = "Give NonlinearPotential(antiderivative=...), (T, t) ↦ F with ∂F/∂T* = V·T."
-            raise invalid("H.energy(T)", "asked of a potential whose energy is defined", "a function V[T] alone", remedy)
+            raise invalid(
+                "H.energy(T)", "asked of a potential whose energy is defined", "a function V[T] alone", remedy
+            )
         return self.antiderivative(T, t)
 
 

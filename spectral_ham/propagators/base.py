@@ -1,13 +1,23 @@
 """What a propagator is: built for one (H, dt), then pure T → T."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 
 from spectral_ham._checks import NotHermitianError, as_number, invalid
 from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.laplacian import FourierMultiplier
+
+
+@dataclass
+class Tally:
+    """What a propagator has spent so far."""
+
+    hamiltonian_applications: int = 0
+    transforms: int = 0
+    """Fourier transforms of the whole field, forward and inverse counted one each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +30,14 @@ class Propagator(ABC):
         imaginary: imaginary time instead of real time.
 
     Shape:
-        T and the result: torus.shape + channels. In real time T is complex; in imaginary time it may be real, and then stays real.
+        T and the result: torus.shape + channels. In real time a real T becomes complex; in imaginary time it stays
+        real with a real V.
     """
 
     hamiltonian: Hamiltonian
     dt: float
     imaginary: bool = False
+    tally: Tally = field(default_factory=Tally, init=False, repr=False)
 
     name: ClassVar[str]
 
@@ -71,6 +83,18 @@ class Propagator(ABC):
     def _require_static(self) -> None:
         if not self.hamiltonian.is_static:
             raise self._refused("given a potential that depends on neither time nor field", "strang", "yoshida4", "rk4")
+
+    def _apply_hamiltonian(self, T: torch.Tensor, t: float = 0.0) -> torch.Tensor:
+        """Return H[T], counted."""
+        self.tally.hamiltonian_applications += 1
+        if self.hamiltonian.execution_for(T) == "fft":
+            self.tally.transforms += 2
+        return self.hamiltonian(T, t=t)
+
+    def _multiply(self, multiplier: FourierMultiplier, T: torch.Tensor) -> torch.Tensor:
+        """Return F⁻¹(table · F T), counted."""
+        self.tally.transforms += 2
+        return multiplier(T)
 
     def _set(self, **values: object) -> None:
         """Store what `_prepare` computed: once, for the dataclass is frozen."""

@@ -92,7 +92,7 @@ class Chebyshev(Propagator):
 
     def _shifted(self, T: torch.Tensor) -> torch.Tensor:
         """Return H̃T = (H − c)T/r."""
-        return self.hamiltonian(T).sub_(T, alpha=self._center).div_(self._radius)
+        return self._apply_hamiltonian(T).sub_(T, alpha=self._center).div_(self._radius)
 
 
 def chebyshev_coefficients(alpha: float, tol: float, *, imaginary: bool) -> list[complex]:
@@ -112,4 +112,7 @@ def chebyshev_coefficients(alpha: float, tol: float, *, imaginary: bool) -> list
     tails = np.cumsum(np.abs(values)[::-1])[::-1]  # tails[m] = Σ_{k ≥ m}
     count = max(1, int(np.argmax(tails <= tol)) if bool((tails <= tol).any()) else len(k))
     unit = -1.0 if imaginary else -1j if alpha >= 0 else 1j
-    return [complex(unit ** int(n) * v) if not imaginary else float((-1.0) ** int(n) * v) for n, v in zip(k[:count], values[:count], strict=True)]
+    return [
+        complex(unit ** int(n) * v) if not imaginary else float((-1.0) ** int(n) * v)
+        for n, v in zip(k[:count], values[:count], strict=True)
+    ]

@@ -22,8 +22,8 @@ class SolverError(RuntimeError):
 class CrankNicolson(Propagator):
     """(1 − zH/2) T' = (1 + zH/2) T: a plane wave of energy E gains the phase factor (1 − iEdt/2ħ)/(1 + iEdt/2ħ).
 
-    The system is solved by GMRES, preconditioned by (1 − z(K + V̄)/2)⁻¹ with the mean V̄ of the potential, one Fourier multiplication; for a
-    constant V that is the solution itself.
+    The system is solved by GMRES, preconditioned by (1 − z(K + V̄)/2)⁻¹ with the mean V̄ of the potential: one Fourier
+    multiplication, which for a constant V is the solution itself.
 
     Args:
         hamiltonian: linear and independent of time.
@@ -73,16 +73,16 @@ class CrankNicolson(Propagator):
         """Return T after ``steps`` steps."""
         T = self._as_evolving(T)
         for _ in range(steps):
-            T = self._solve(T + self.z / 2 * self.hamiltonian(T))
+            T = self._solve(T + self.z / 2 * self._apply_hamiltonian(T))
         return T
 
     def _operator(self, X: torch.Tensor) -> torch.Tensor:
-        return X - self.z / 2 * self.hamiltonian(X)
+        return X - self.z / 2 * self._apply_hamiltonian(X)
 
     def _solve(self, B: torch.Tensor) -> torch.Tensor:
         """Return X with ‖(1 − zH/2)X − B‖ ≤ tol·‖B‖."""
         target = self.tol * float(torch.linalg.vector_norm(B))
-        X = self._preconditioner(B)
+        X = self._multiply(self._preconditioner, B)
         residual = B - self._operator(X)
         for _ in range(MAX_RESTARTS):
             if float(torch.linalg.vector_norm(residual)) <= target:
@@ -101,7 +101,7 @@ class CrankNicolson(Propagator):
         basis = [residual / scale]
         rows: list[torch.Tensor] = []
         for k in range(RESTART):
-            candidate = self._operator(self._preconditioner(basis[k]))
+            candidate = self._operator(self._multiply(self._preconditioner, basis[k]))
             column = torch.zeros(RESTART + 1, dtype=candidate.dtype, device=candidate.device)
             for i, vector in enumerate(basis):
                 column[i] = torch.linalg.vecdot(vector.flatten(), candidate.flatten())
@@ -117,4 +117,4 @@ class CrankNicolson(Propagator):
                 break
             basis.append(candidate / norm)
         combined = sum(weight * vector for weight, vector in zip(y.flatten(), basis, strict=False))
-        return self._preconditioner(torch.as_tensor(combined))
+        return self._multiply(self._preconditioner, torch.as_tensor(combined))

@@ -23,7 +23,9 @@ Flow = Callable[[torch.Tensor, complex | torch.Tensor], torch.Tensor]
 @final
 @dataclass(frozen=True, eq=False)
 class Exact(Propagator):
-    """T ↦ e^{zH} T, exact in time for the given discretization. The cheapest way that applies is taken:
+    """T ↦ e^{zH} T, exact in time for the given discretization.
+
+    The cheapest way that applies is taken:
 
     * V = 0, constant, or one matrix for all points (it commutes with K): one Fourier multiplication;
     * V = V_x(x) + V_y(y) + … for all channels alike, and a diagonal metric: one eigendecomposition per axis;
@@ -141,15 +143,17 @@ def _dense(H: Hamiltonian) -> Flow:
     if carries_derivative(matrix):
         # Autograd through eigh divides by E_i − E_j, and ±k are degenerate: the matrix exponential does not.
         def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            return torch.linalg.matrix_exp(z * matrix)
+            result: torch.Tensor = torch.linalg.matrix_exp(z * matrix)
+            return result
     else:
         energies, states = torch.linalg.eigh(matrix)
 
         def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            factors = torch.exp(z * energies)
+            factors: torch.Tensor = torch.exp(z * energies)
             return (states * factors) @ states.mH.to(factors.dtype)
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        return (exponential(z).to(T.device, T.dtype) @ T.reshape(points, -1)).reshape(T.shape)
+        result: torch.Tensor = exponential(z).to(T.device, T.dtype) @ T.reshape(points, -1)
+        return result.reshape(T.shape)
 
     return flow

@@ -3,6 +3,7 @@
 import cmath
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, final
 
 import torch
@@ -16,13 +17,13 @@ CONTOUR_POINTS = 64
 @final
 @dataclass(frozen=True, eq=False)
 class ETDRK4(Propagator):
-    """One step of T' = LT + N(T, t) with L = zK/dt kept exactly and N = zV·T/dt by Runge–Kutta, in four evaluations of V.
+    """One step of dt·T' = zK T + zV·T with the kinetic part kept exactly and N_T = zV·T by Runge–Kutta.
 
     a = e^{h/2}T + ½φ_1(h/2) N_T,  b = e^{h/2}T + ½φ_1(h/2) N_a,  c = e^{h/2}a + ½φ_1(h/2)(2N_b − N_T),
-    T ↦ e^h T + f_1 N_T + f_2 (N_a + N_b) + f_3 N_c, where h = zE for each mode and N is taken times dt.
+    T ↦ e^h T + f_1 N_T + f_2 (N_a + N_b) + f_3 N_c, where h = zE for each mode: four evaluations of V.
 
-    The coefficients are complex: for the Schrödinger equation h is imaginary, and keeping only their real part, as codes written
-    for diffusion do, costs three orders.
+    The coefficients are complex: for the Schrödinger equation h is imaginary, and keeping only their real part, as
+    codes written for diffusion do, costs three orders.
 
     Reference:
         Cox & Matthews (2002), J. Comput. Phys. 176, 430, eqs. (26)–(29), doi:10.1006/jcph.2002.6995; the contour mean:
@@ -57,7 +58,7 @@ class ETDRK4(Propagator):
         self._set(
             _half=multiplier(lambda E: torch.exp(z * E / 2)),
             _whole=multiplier(lambda E: torch.exp(z * E)),
-            _weights=tuple(multiplier(lambda E, k=k: etdrk4_weights(z * E)[k]) for k in range(4)),
+            _weights=tuple(multiplier(partial(_weight, z, k)) for k in range(4)),
         )
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
@@ -70,16 +71,21 @@ class ETDRK4(Propagator):
     def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
         q, f1, f2, f3 = self._weights
         middle, end = t + self.dt / 2, t + self.dt
-        drifted, N_T = self._half(T), self._potential_term(T, t)
-        a = drifted + q(N_T)
+        times = self._multiply
+        drifted, N_T = times(self._half, T), self._potential_term(T, t)
+        a = drifted + times(q, N_T)
         N_a = self._potential_term(a, middle)
-        N_b = self._potential_term(drifted + q(N_a), middle)
-        N_c = self._potential_term(self._half(a) + q(2 * N_b - N_T), end)
-        return self._whole(T) + f1(N_T) + f2(N_a + N_b) + f3(N_c)
+        N_b = self._potential_term(drifted + times(q, N_a), middle)
+        N_c = self._potential_term(times(self._half, a) + times(q, 2 * N_b - N_T), end)
+        return times(self._whole, T) + times(f1, N_T) + times(f2, N_a + N_b) + times(f3, N_c)
 
     def _potential_term(self, T: torch.Tensor, t: float) -> torch.Tensor:
         V = self.hamiltonian.potential_at(t, T)
         return torch.zeros_like(T) if V is None else self.z * V.apply(T)
+
+
+def _weight(z: complex | torch.Tensor, k: int, E: torch.Tensor) -> torch.Tensor:
+    return etdrk4_weights(z * E)[k]
 
 
 def etdrk4_weights(h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

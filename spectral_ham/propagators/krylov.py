@@ -106,7 +106,7 @@ class Lanczos(Propagator):
         scale = float(torch.linalg.vector_norm(T))
         while True:
             basis.append(candidate / (scale or 1.0))
-            candidate = self.hamiltonian(basis[-1])
+            candidate = self._apply_hamiltonian(basis[-1])
             alphas.append(float(_inner(basis[-1], candidate).real))
             for _ in range(2):  # twice is enough: Parlett, The Symmetric Eigenvalue Problem, section 6-9
                 for vector in basis:
@@ -137,4 +137,5 @@ class Lanczos(Propagator):
 
 
 def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vecdot(a.flatten(), b.flatten())
+    product: torch.Tensor = torch.linalg.vecdot(a.flatten(), b.flatten())
+    return product

@@ -68,7 +68,10 @@ class Magnus4(Propagator):
             V_1, V_2 = (self.hamiltonian.potential_at(start + c * self.dt) for c in NODES)
             for w_1, w_2 in (WEIGHTS, WEIGHTS[::-1]):
                 frozen = self.hamiltonian.with_potential(_mixed(V_1, w_1, V_2, w_2))
-                T = Lanczos(frozen, self.dt / 2, tol=self.tol)(T)
+                half = Lanczos(frozen, self.dt / 2, tol=self.tol)
+                T = half(T)
+                self.tally.hamiltonian_applications += half.tally.hamiltonian_applications
+                self.tally.transforms += half.tally.transforms
         return T
 
 

@@ -17,9 +17,9 @@ REAL_STABILITY_LIMIT = 2.785293563405282
 @final
 @dataclass(frozen=True, eq=False)
 class RungeKutta4(Propagator):
-    """k_1 = f(T, t), k_2 = f(T + ½dt·k_1, t + ½dt), k_3 = f(T + ½dt·k_2, t + ½dt), k_4 = f(T + dt·k_3, t + dt),
+    """T ↦ T + (k_1 + 2k_2 + 2k_3 + k_4)/6.
 
-    T ↦ T + dt (k_1 + 2k_2 + 2k_3 + k_4)/6 with f = −iH[T]/ħ, or −H[T]/ħ in imaginary time.
+    k_1 = zH[T](t), k_2 = zH[T + ½k_1](t + ½dt), k_3 = zH[T + ½k_2](t + ½dt), k_4 = zH[T + k_3](t + dt).
 
     Any H: V may be complex, depend on time or on the field. Four applications of H per step.
 
@@ -54,11 +54,11 @@ class RungeKutta4(Propagator):
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
         """Return T after ``steps`` steps."""
         T, z = self._as_evolving(T), self.z
-        H, dt = self.hamiltonian, self.dt
+        H, dt = self._apply_hamiltonian, self.dt
         for start in (t + n * dt for n in range(steps)):
-            k1 = z * H(T, t=start)
-            k2 = z * H(T + k1 / 2, t=start + dt / 2)
-            k3 = z * H(T + k2 / 2, t=start + dt / 2)
-            k4 = z * H(T + k3, t=start + dt)
+            k1 = z * H(T, start)
+            k2 = z * H(T + k1 / 2, start + dt / 2)
+            k3 = z * H(T + k2 / 2, start + dt / 2)
+            k4 = z * H(T + k3, start + dt)
             T = T + (k1 + 2 * (k2 + k3) + k4) / 6
         return T

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from typing import ClassVar, final
 
 import torch
@@ -37,13 +39,15 @@ class Scheme:
 def compose(order: int, weights: Sequence[float], source: str) -> Scheme:
     """Return the composition of Strang steps S(w_1 dt) S(w_2 dt) ⋯, neighboring half steps of V merged."""
     halves = [0.0, *weights, 0.0]
-    potential = tuple((left + right) / 2 for left, right in zip(halves, halves[1:], strict=False))
+    potential = tuple((left + right) / 2 for left, right in pairwise(halves))
     return Scheme(order, tuple(weights), potential, source)
 
 
 def _yoshida4() -> Scheme:
     w = 1 / (2 - 2 ** (1 / 3))
-    return compose(4, (w, 1 - 2 * w, w), "Yoshida (1990) Phys. Lett. A 150, 262, eq. (2.11), doi:10.1016/0375-9601(90)90092-3")
+    return compose(
+        4, (w, 1 - 2 * w, w), "Yoshida (1990) Phys. Lett. A 150, 262, eq. (2.11), doi:10.1016/0375-9601(90)90092-3"
+    )
 
 
 def _yoshida6() -> Scheme:
@@ -67,13 +71,19 @@ def _blanes_moan4() -> Scheme:
 
 
 SCHEMES: dict[str, Scheme] = {
-    "lie": Scheme(1, (1.0,), (0.0, 1.0), "Trotter (1959) Proc. Amer. Math. Soc. 10, 545, doi:10.1090/S0002-9939-1959-0108732-6"),
+    "lie": Scheme(
+        1, (1.0,), (0.0, 1.0), "Trotter (1959) Proc. Amer. Math. Soc. 10, 545, doi:10.1090/S0002-9939-1959-0108732-6"
+    ),
     "strang": compose(2, (1.0,), "Strang (1968) SIAM J. Numer. Anal. 5, 506, doi:10.1137/0705041"),
     "yoshida4": _yoshida4(),
     "yoshida6": _yoshida6(),
     "suzuki4": _suzuki4(),
     "blanes_moan4": _blanes_moan4(),
 }
+
+
+def _exponential(z: complex | torch.Tensor, E: torch.Tensor) -> torch.Tensor:
+    return torch.exp(z * E)
 
 
 @final
@@ -121,22 +131,22 @@ class Splitting(Propagator):
             raise self._refused("a splitting whose substeps all run forward in imaginary time", "lie", "strang")
         for a in self.scheme.kinetic:
             if a not in self._kinetic:
-                self._kinetic[a] = self.hamiltonian.kinetic_function(lambda E, a=a: torch.exp(a * self.z * E))
+                self._kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
         """Return T after ``steps`` steps."""
         a, b = self.scheme.kinetic, self.scheme.potential
-        T = self._multiply(self._as_evolving(T), b[0], t)
+        T = self._kick(self._as_evolving(T), b[0], t)
         for step in range(steps):
             start = t + step * self.dt
             for i, share in enumerate(a):
-                T = self._kinetic[share](T)
+                T = self._multiply(self._kinetic[share], T)
                 last = i == len(a) - 1
                 weight = b[i + 1] + (b[0] if last and step < steps - 1 else 0.0)
-                T = self._multiply(T, weight, start + self.dt * (1.0 if last else math.fsum(a[: i + 1])))
+                T = self._kick(T, weight, start + self.dt * (1.0 if last else math.fsum(a[: i + 1])))
         return T
 
-    def _multiply(self, T: torch.Tensor, weight: float, t: float) -> torch.Tensor:
+    def _kick(self, T: torch.Tensor, weight: float, t: float) -> torch.Tensor:
         """Return e^{weight·zV} T with V at time ``t``."""
         if weight == 0.0 or self.hamiltonian.potential is None:
             return T

@@ -1,0 +1,71 @@
+"""Propagators: e^{−iHt/ħ} and e^{−Hτ/ħ}, one file per family.
+
+This is the one place where the string ``method=`` is read. A further method is one file with a final subclass of
+`Propagator`, and one line in `METHODS`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from spectral_ham._checks import check_option
+from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.chebyshev import Chebyshev
+from spectral_ham.propagators.crank_nicolson import CrankNicolson, SolverError
+from spectral_ham.propagators.diagonal import Exact, exact_flow
+from spectral_ham.propagators.etdrk4 import ETDRK4
+from spectral_ham.propagators.krylov import Lanczos
+from spectral_ham.propagators.magnus import Magnus4
+from spectral_ham.propagators.runge_kutta import RungeKutta4
+from spectral_ham.propagators.splitting import SCHEMES, Scheme, Splitting
+
+METHODS: dict[str, Callable[..., Propagator]] = {
+    "exact": Exact,
+    **{name: partial(Splitting, scheme=scheme) for name, scheme in SCHEMES.items()},
+    "chebyshev": Chebyshev,
+    "lanczos": Lanczos,
+    "crank_nicolson": CrankNicolson,
+    "rk4": RungeKutta4,
+    "etdrk4": ETDRK4,
+    "magnus4": Magnus4,
+}
+"""Name → (hamiltonian, dt, imaginary=, …) ↦ propagator."""
+
+TO_TOLERANCE = ("exact", "chebyshev", "lanczos")
+"""Methods whose error over any dt is within a tolerance, so that they need no dt."""
+
+
+def propagator(method: str, H: Hamiltonian, dt: float, *, imaginary: bool = False) -> Propagator:
+    """Return the propagator of one step of ``method``.
+
+    Raises:
+        ValueError: an unknown method (the message lists the known ones), or one that cannot serve H.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> from spectral_ham.propagators import propagator
+        >>> propagator("yoshida4", sh.Hamiltonian(sh.Torus(8)), dt=0.1).order
+        4
+    """
+    check_option("method=...", method, METHODS)
+    return METHODS[method](H, dt, imaginary)
+
+
+__all__ = [
+    "METHODS",
+    "SCHEMES",
+    "TO_TOLERANCE",
+    "Chebyshev",
+    "CrankNicolson",
+    "ETDRK4",
+    "Exact",
+    "Lanczos",
+    "Magnus4",
+    "Propagator",
+    "RungeKutta4",
+    "Scheme",
+    "SolverError",
+    "Splitting",
+    "exact_flow",
+    "propagator",
+]
