@@ -1,5 +1,6 @@
 """Execution by FFT: out = F⁻¹ (symbol · F X). The only file that calls torch.fft."""
 
+from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch
@@ -95,6 +96,18 @@ def differentiable_multiply_spectrum(T: torch.Tensor, table: torch.Tensor, ndim:
     table = table.reshape(table.shape + (1,) * (T.ndim - ndim))
     result: torch.Tensor = _INVERSE[ndim](table * _FORWARD[ndim](T, dim=axes), dim=axes)
     return result if T.is_complex() else result.real
+
+
+def transform(T: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+    """Return F T over ``axes``, complex, by an operation that autograd records."""
+    T_hat: torch.Tensor = _FORWARD[len(axes)](T, dim=tuple(axes))
+    return T_hat
+
+
+def inverse_transform(T_hat: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
+    """Return F⁻¹ T_hat over ``axes``, complex, by an operation that autograd records."""
+    T: torch.Tensor = _INVERSE[len(axes)](T_hat, dim=tuple(axes))
+    return T
 
 
 def circulant_column(symbol: torch.Tensor, derivative: int) -> torch.Tensor:

@@ -25,9 +25,9 @@ class Potential(ABC):
     is_linear: ClassVar[bool] = True
     """Whether V·T is linear in T."""
 
+    @abstractmethod
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:
         """Return the interaction energy per volume of a nonlinear V; None for a linear one, which is in ⟨T, HT⟩."""
-        return None
 
 
 class StaticPotential(Potential):
@@ -39,6 +39,10 @@ class StaticPotential(Potential):
     def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
         """Return itself."""
         return self
+
+    @final
+    def energy_density(self, T: torch.Tensor, t: float) -> None:
+        """Return None."""
 
     values: torch.Tensor
 

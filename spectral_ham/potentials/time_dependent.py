@@ -37,6 +37,10 @@ class TimeDependentPotential(Potential):
         """Return V(t) on ``torus``; its values are checked whenever they are evaluated."""
         return TimeDependentPotential(self.function, torus)
 
+    def energy_density(self, T: torch.Tensor, t: float) -> None:  # noqa: ARG002
+        """Return None."""
+        return
+
     def at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential:  # noqa: ARG002
         """Return V(t)."""
         V = self.function(t)

@@ -9,10 +9,10 @@ from functools import partial
 
 from spectral_ham._checks import check_option
 from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.base import Propagator, Tally
 from spectral_ham.propagators.chebyshev import Chebyshev
 from spectral_ham.propagators.crank_nicolson import CrankNicolson, SolverError
-from spectral_ham.propagators.diagonal import Exact, exact_flow
+from spectral_ham.propagators.diagonal import Exact, exact_kind
 from spectral_ham.propagators.etdrk4 import ETDRK4
 from spectral_ham.propagators.krylov import Lanczos
 from spectral_ham.propagators.magnus import Magnus4
@@ -66,6 +66,7 @@ __all__ = [
     "Scheme",
     "SolverError",
     "Splitting",
-    "exact_flow",
+    "Tally",
+    "exact_kind",
     "propagator",
 ]

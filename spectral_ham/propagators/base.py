@@ -84,6 +84,10 @@ class Propagator(ABC):
         if not self.hamiltonian.is_static:
             raise self._refused("given a potential that depends on neither time nor field", "strang", "yoshida4", "rk4")
 
+    def share(self, tally: Tally) -> None:
+        """Count into ``tally`` from now on."""
+        self._set(tally=tally)
+
     def _apply_hamiltonian(self, T: torch.Tensor, t: float = 0.0) -> torch.Tensor:
         """Return H[T], counted."""
         self.tally.hamiltonian_applications += 1
@@ -104,6 +108,13 @@ class Propagator(ABC):
     def _refused(self, requirement: str, *instead: str) -> Exception:
         others = ", ".join(map(repr, instead))
         return invalid(f"method={self.name!r}", requirement, self.hamiltonian.potential, f"Use {others}.")
+
+    def _require_plain_hbar(self) -> None:
+        if isinstance(self.hamiltonian.hbar, torch.Tensor):
+            remedy = 'Use "exact" or a splitting ("strang", …), or scale the mass and dt instead.'
+            raise invalid(
+                f"method={self.name!r}", "given an hbar that needs no gradient", self.hamiltonian.hbar, remedy
+            )
 
     def _require_hermitian(self) -> None:
         if not self.hamiltonian.is_hermitian:

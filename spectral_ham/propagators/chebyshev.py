@@ -35,7 +35,7 @@ class Chebyshev(Propagator):
         >>> from spectral_ham.propagators import Chebyshev
         >>> H = sh.Hamiltonian(sh.Torus(16), backend="fd")
         >>> Chebyshev(H, 10.0, tol=1e-10).terms
-        26
+        29
     """
 
     tol: float = 1e-12
@@ -58,6 +58,7 @@ class Chebyshev(Propagator):
         as_number("Chebyshev(tol=...)", self.tol, positive=True)
         self._require_static()
         self._require_hermitian()
+        self._require_plain_hbar()
         low, high = self.hamiltonian.spectral_bounds()
         center, radius = (high + low) / 2, (high - low) / 2
         alpha = radius * self.dt / float(self.hamiltonian.hbar)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 import torch
 
@@ -42,6 +42,7 @@ class Exact(Propagator):
     """
 
     name: ClassVar[str] = "exact"
+    kind: str = field(default="", init=False)
     _flow: Flow = field(init=False, repr=False)
 
     @property
@@ -56,28 +57,42 @@ class Exact(Propagator):
 
     def _prepare(self) -> None:
         self._require_static()
-        flow = exact_flow(self.hamiltonian)
+        flow = _flow_of(self.hamiltonian)
         if flow is None:
             raise self._refused("given a potential that can be diagonalized", "chebyshev", "lanczos")
-        self._set(_flow=flow)
+        self._set(_flow=flow, kind=exact_kind(self.hamiltonian))
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
-        """Return T after ``steps`` steps, in one go."""
+    def advance(self, T: torch.Tensor, steps: float = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
+        """Return T after ``steps`` steps, in one go; here it may be any real number."""
+        if self.kind == "commuting":
+            self.tally.transforms += 2
         return self._flow(self._as_evolving(T), steps * self.z)
 
 
-def exact_flow(H: Hamiltonian) -> Flow | None:
-    """Return (T, z) ↦ e^{zH} T, or None if H has no cheap diagonal form."""
+def exact_kind(H: Hamiltonian) -> Literal["commuting", "separable", "dense"] | None:
+    """Return which diagonal form H has, or None if it has no cheap one."""
+    if not H.is_static:
+        return None
     V = H.potential_at(0.0)
-    if V is None or _is_constant(V):
-        return _commuting(H, V)
+    varies = V is not None and carries_derivative(V.values)  # then its neighbors count too, which have no simple form
+    if V is None or (_is_constant(V) and not varies):
+        return "commuting"
     if not isinstance(V, ScalarPotential) or not V.is_hermitian:
         return None
-    if (parts := separated(V.values)) is not None and not H.kinetic.has_cross_terms and H.kinetic.is_static:
-        return _separable(H.kinetic, parts)
-    if H.torus.size <= DENSE_MAX_POINTS:
-        return _dense(H)
-    return None
+    simple = H.kinetic.is_static and not H.kinetic.has_cross_terms and not varies
+    if simple and separated(V.values) is not None:
+        return "separable"
+    return "dense" if H.torus.size <= DENSE_MAX_POINTS else None
+
+
+def _flow_of(H: Hamiltonian) -> Flow | None:
+    """Return (T, z) ↦ e^{zH} T, or None if H has no cheap diagonal form."""
+    kind, V = exact_kind(H), H.potential_at(0.0)
+    if kind == "commuting":
+        return _commuting(H, V)
+    if kind == "separable" and V is not None:
+        return _separable(H.kinetic, separated(V.values) or [])
+    return _dense(H) if kind == "dense" else None
 
 
 def _is_constant(V: StaticPotential) -> bool:

@@ -67,6 +67,7 @@ class Lanczos(Propagator):
         as_count("Lanczos(krylov_dim=...)", self.krylov_dim, minimum=2)
         self._require_static()
         self._require_hermitian()
+        self._require_plain_hbar()
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
         """Return T after ``steps`` steps."""

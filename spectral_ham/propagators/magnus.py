@@ -69,9 +69,8 @@ class Magnus4(Propagator):
             for w_1, w_2 in (WEIGHTS, WEIGHTS[::-1]):
                 frozen = self.hamiltonian.with_potential(_mixed(V_1, w_1, V_2, w_2))
                 half = Lanczos(frozen, self.dt / 2, tol=self.tol)
+                half.share(self.tally)
                 T = half(T)
-                self.tally.hamiltonian_applications += half.tally.hamiltonian_applications
-                self.tally.transforms += half.tally.transforms
         return T
 
 

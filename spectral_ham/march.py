@@ -1,0 +1,105 @@
+"""Running a plan: from stop to stop, forward or back, with gradients at the memory that was asked for."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.plan import Plan, growth
+from spectral_ham.propagators import METHODS, Exact, Propagator, propagator
+from spectral_ham.propagators.base import Tally
+from spectral_ham.schedule import SAME, Schedule
+
+BLOCK = 512
+"""Steps between two looks at the field (and at the progress bar)."""
+
+Watch = Callable[[float, torch.Tensor], None]
+
+
+@dataclass(frozen=True)
+class March:
+    """One run of a plan.
+
+    Args:
+        hamiltonian: H.
+        plan: method, and step or tolerance.
+        when: interval and stops.
+        imaginary: imaginary time.
+        watch: called with (t, T) after every block of steps: looks for NaN, moves the progress bar.
+        checkpointed: keep only √n fields for the backward pass, and compute the rest again.
+        tally: where the costs of all propagators are added up.
+    """
+
+    hamiltonian: Hamiltonian
+    plan: Plan
+    when: Schedule
+    imaginary: bool
+    watch: Watch
+    checkpointed: bool
+    tally: Tally
+
+    def states(self, T: torch.Tensor, steps: int) -> Iterator[tuple[float, torch.Tensor]]:
+        """Yield (t, T) at every stop and at the end."""
+        yield from self._leap(T) if self.plan.leaps or self.plan.method == "exact" else self._step(T, steps)
+
+    def _leap(self, T: torch.Tensor) -> Iterator[tuple[float, torch.Tensor]]:
+        now, made = self.when.start, {}
+        exact = self._make(1.0) if self.plan.method == "exact" else None
+        for stop in self.when.halts():
+            interval = stop - now
+            if isinstance(exact, Exact):
+                T = exact.advance(T, interval)
+            elif interval != 0:
+                key = round(interval / self.when.duration, 12)
+                if key not in made:
+                    made[key] = self._make(interval)
+                T = made[key](T, t=now)
+            now = stop
+            self.watch(now, T)
+            yield stop, T
+
+    def _step(self, T: torch.Tensor, steps: int) -> Iterator[tuple[float, torch.Tensor]]:
+        h, done = self.when.duration / steps, 0
+        main = self._make(h)
+        for stop in self.when.halts():
+            position = (stop - self.when.start) / h
+            target = min(steps, math.floor(position + SAME))
+            while done < target:
+                block = min(target - done, BLOCK)
+                T = self._advance(main, T, block, self.when.start + done * h)
+                done += block
+                self.watch(self.when.start + done * h, T)
+            rest = position - done
+            # A time between two steps is served by a side branch: the main run never sees a shorter step.
+            side = T if rest <= SAME else self._make(rest * h)(T, t=self.when.start + done * h)
+            yield stop, side
+
+    def _make(self, dt: float) -> Propagator:
+        method, options = self.plan.method, {}
+        if self.plan.tol is not None and self.plan.leaps and method != "exact":
+            options = {"tol": self._share(dt)}
+        made = (
+            METHODS[method](self.hamiltonian, dt, self.imaginary, **options)
+            if options
+            else propagator(method, self.hamiltonian, dt, imaginary=self.imaginary)
+        )
+        made.share(self.tally)
+        return made
+
+    def _share(self, dt: float) -> float:
+        """Return the part of half the tolerance that one interval may use up; rounding has the other half."""
+        grown = growth(self.hamiltonian, self.when.duration) if self.imaginary else 1.0
+        return (self.plan.tol or 0.0) / 2 * abs(dt / self.when.duration) / grown
+
+    def _advance(self, main: Propagator, T: torch.Tensor, steps: int, t: float) -> torch.Tensor:
+        if not self.checkpointed:
+            return main.advance(T, steps, t=t)
+        done = 0
+        while done < steps:
+            part = min(math.isqrt(steps) + 1, steps - done)
+            T = checkpoint(main.advance, T, part, t=t + done * main.dt, use_reentrant=False, preserve_rng_state=False)
+            done += part
+        return T
