@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.plan import Plan, growth
-from spectral_ham.propagators import METHODS, Exact, Propagator, propagator
+from spectral_ham.propagators import METHODS, Exact, Propagator
 from spectral_ham.propagators.base import Tally
 from spectral_ham.schedule import SAME, Schedule
 
@@ -46,7 +46,7 @@ class March:
         yield from self._leap(T) if self.plan.leaps or self.plan.method == "exact" else self._step(T, steps)
 
     def _leap(self, T: torch.Tensor) -> Iterator[tuple[float, torch.Tensor]]:
-        now, made = self.when.start, {}
+        now, made = self.when.start, dict[float, Propagator]()
         exact = self._make(1.0) if self.plan.method == "exact" else None
         for stop in self.when.halts():
             interval = stop - now
@@ -78,14 +78,10 @@ class March:
             yield stop, side
 
     def _make(self, dt: float) -> Propagator:
-        method, options = self.plan.method, {}
+        method, options = self.plan.method, dict[str, float]()
         if self.plan.tol is not None and self.plan.leaps and method != "exact":
             options = {"tol": self._share(dt)}
-        made = (
-            METHODS[method](self.hamiltonian, dt, self.imaginary, **options)
-            if options
-            else propagator(method, self.hamiltonian, dt, imaginary=self.imaginary)
-        )
+        made = METHODS[method](self.hamiltonian, dt, self.imaginary, **options)
         made.share(self.tally)
         return made
 

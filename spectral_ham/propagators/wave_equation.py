@@ -1,9 +1,8 @@
 """The Klein–Gordon equation of a pair (T, P): its force, its energy, and the steps that it allows."""
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import torch
@@ -35,7 +34,7 @@ WAVE_SCHEMES: dict[str, Scheme] = {
 """Name → shares of dt: ``kinetic`` of the drifts of T, ``potential`` of the kicks of P."""
 
 STABILITY_LIMITS = {"verlet": 2.0, "yoshida4": 1.573401947, "rkn4": 3.163465065, "exact": math.inf}
-"""The largest dt·ω up to which no mode grows: there half the trace of the step of an oscillator first leaves [−1, 1]."""
+"""The largest dt·ω up to which no mode grows: there half the trace of an oscillator's step first leaves [−1, 1]."""
 
 
 @final
