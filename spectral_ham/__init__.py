@@ -12,6 +12,7 @@ from spectral_ham._cache import clear_cache
 from spectral_ham._checks import LargeMetricWarning, NotHermitianError, UnsupportedDTypeError
 from spectral_ham.about import about, citation
 from spectral_ham.context import INHERIT, GeometryContext, MetricContext
+from spectral_ham.evolution import evolve
 from spectral_ham.functional import (
     create_potential,
     hamiltonian_evolution,
@@ -33,6 +34,7 @@ from spectral_ham.potentials import (
     TimeDependentPotential,
 )
 from spectral_ham.torus import Torus
+from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
 
 if TYPE_CHECKING:
     from spectral_ham import convergence, exact, plotting
@@ -51,6 +53,11 @@ __all__ = [
     "exact",
     "convergence",
     "plotting",
+    # time evolution
+    "evolve",
+    "Trajectory",
+    "Stats",
+    "EvolutionError",
     # potentials
     "potentials",
     "Potential",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -59,7 +60,7 @@ def schedule(time: float, t0: float, save_times: Iterable[float] | torch.Tensor 
     if not stops:
         raise invalid("evolve(save_times=...)", "at least one time, or None for the end", [])
     sign = -1.0 if span < 0 else 1.0
-    ordered = all(sign * (later - earlier) > 0 for earlier, later in zip(stops, stops[1:], strict=False))
+    ordered = all(sign * (later - earlier) > 0 for earlier, later in pairwise(stops))
     slack = SAME * abs(span)
     if not ordered or sign * (stops[0] - start) < -slack or sign * (stops[-1] - end) > slack:
         needs = f"strictly monotone from t0 = {start} to t0 + time = {end}"

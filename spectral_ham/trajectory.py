@@ -17,7 +17,7 @@ class Stats:
         dt: their length, signed; None where intervals differ.
         hamiltonian_applications: calls of H.
         transforms: Fourier transforms of the whole field.
-        error_bound: a proven bound of ‖T − exact‖/‖T₀‖ at every saved time, rounding included; None where there is none.
+        error_bound: a proven bound of ‖T − exact‖/‖T₀‖ at every saved time, with rounding, or None.
         error_estimate: the same, measured with two step sizes; None where it was not measured.
         agreement: whether the measured differences fell with the step as the order says; None without estimate.
         norm_drift: ‖T(end)‖/‖T₀‖ − 1 in real time with a Hermitian H, None otherwise. Nothing is ever renormalized.

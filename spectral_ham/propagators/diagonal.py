@@ -164,8 +164,9 @@ def _dense(H: Hamiltonian) -> Flow:
         energies, states = torch.linalg.eigh(matrix)
 
         def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            factors: torch.Tensor = torch.exp(z * energies)
-            return (states * factors) @ states.mH.to(factors.dtype)
+            factors = torch.exp(z * energies)
+            result: torch.Tensor = (states * factors) @ states.mH.to(factors.dtype)
+            return result
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = exponential(z).to(T.device, T.dtype) @ T.reshape(points, -1)

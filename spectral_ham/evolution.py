@@ -1,0 +1,214 @@
+"""`evolve`: the only time loop and the only clock."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+
+from spectral_ham._checks import check_field, check_option, invalid
+from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.march import March
+from spectral_ham.plan import Plan, choose_plan, first_guess, rounding
+from spectral_ham.propagators import Tally, propagator
+from spectral_ham.schedule import Schedule, schedule
+from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
+
+GRADIENTS = ("auto", "autograd", "checkpoint")
+AUTOGRAD_STEPS = 32
+MAX_STEPS = 2**24
+
+Observable: TypeAlias = Callable[[torch.Tensor, float], torch.Tensor]
+
+
+def evolve(
+    H: Hamiltonian,
+    T: torch.Tensor,
+    time: float,
+    *,
+    method: str = "auto",
+    dt: float | None = None,
+    tol: float | None = None,
+    t0: float = 0.0,
+    save_times: Iterable[float] | torch.Tensor | None = None,
+    observables: Mapping[str, Observable] | None = None,
+    imaginary: bool = False,
+    progress: bool = False,
+    gradient: str = "auto",
+) -> Trajectory:
+    """Solve iħ ∂T/∂t = H[T], or ħ ∂T/∂τ = −H[T] in imaginary time, from ``t0`` over ``time``.
+
+    Args:
+        H: the Hamiltonian.
+        T: the field at t0. In real time a real field becomes complex; in imaginary time with a real V it stays real.
+        time: duration; negative runs backwards (real time only).
+        method: "auto", or one of "exact", "lie", "strang", "yoshida4", "yoshida6", "suzuki4", "blanes_moan4",
+            "chebyshev", "lanczos", "crank_nicolson", "rk4", "etdrk4", "magnus4".
+        dt: step > 0, for those who want it: n = max(1, ⌈|time|/dt − 1e-9⌉) equal steps of |time|/n.
+        tol: for those who want an answer: ‖T(t) − exact‖₂ ≤ tol·‖T₀‖₂ at every saved time, where exact means exact in
+            time for this discretization. With neither dt nor tol: 1e-5 (complex64) or 1e-10 (complex128).
+        t0: start time, for V(t).
+        save_times: strictly monotone times within the run; None saves the end. A time between two steps is served by
+            a side branch, the main run is not touched by it.
+        observables: name → f(T, t), evaluated at the saved times.
+        imaginary: imaginary time τ: high energies decay, and the norm is not kept.
+        progress: show a progress bar (tqdm) if stderr is a terminal.
+        gradient: "autograd" records every step, "checkpoint" keeps √n fields and computes the rest again; "auto"
+            takes "checkpoint" beyond 32 steps.
+
+    Raises:
+        ValueError: arguments that contradict each other or H; the message names them.
+        EvolutionError: the field became NaN or Inf; it carries the run up to there.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> torus = sh.Torus((16, 15), lengths=(4.0, 3.0))
+        >>> H = sh.Hamiltonian(torus, potential=sh.potentials.cosine_lattice(torus), hbar=0.5)
+        >>> T0 = sh.exact.plane_wave(torus, (1, 2))
+        >>> run = sh.evolve(H, T0, 2.0, save_times=[1.0, 2.0], observables={"E": lambda T, t: H.energy(T)})
+        >>> torch.allclose(run.observables["E"], H.energy(T0))
+        True
+        >>> run.stats.method, run.stats.error_bound < 1e-10
+        ('exact', True)
+    """
+    check_field("evolve(T)", T, H.torus.shape)
+    check_option("evolve(gradient=...)", gradient, GRADIENTS)
+    when = schedule(time, t0, save_times, imaginary=imaginary)
+    T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
+    plan = choose_plan(H, T, when, method, dt, tol, imaginary)
+    run = _Runner(H, T, plan, when, dict(observables or {}), imaginary, progress, gradient)
+    if plan.leaps or plan.method == "exact" or plan.dt is not None:
+        return run.once(1 if plan.dt is None else when.steps(plan.dt))
+    return run.until_two_agree()
+
+
+@dataclass(frozen=True)
+class _Runner:
+    H: Hamiltonian
+    T: torch.Tensor
+    plan: Plan
+    when: Schedule
+    observables: dict[str, Observable]
+    imaginary: bool
+    progress: bool
+    gradient: str
+
+    def once(self, steps: int) -> Trajectory:
+        """Return the run with a given number of steps."""
+        tally, watch = Tally(), _Watch(self)
+        many = self.gradient == "checkpoint" or (self.gradient == "auto" and steps > AUTOGRAD_STEPS)
+        checkpointed = many and torch.is_grad_enabled()
+        march = March(self.H, self.plan, self.when, self.imaginary, watch, checkpointed, tally)
+        T = self.T
+        with watch:
+            for t, T in march.states(self.T, steps):
+                watch.save(t, T)
+        return watch.trajectory(T, self._stats(steps, tally, T))
+
+    def until_two_agree(self) -> Trajectory:
+        """Return the finer of two runs, n and 2n steps, that differ by less than the tolerance allows."""
+        tol = self.plan.tol or 0.0
+        order = propagator(self.plan.method, self.H, self.when.duration, imaginary=self.imaginary).order or 1
+        gain = 2**order - 1
+        n, last = first_guess(self.H, self.T, self.when), None
+        with torch.no_grad():
+            coarse = self.once(n)
+            while True:
+                fine = self.once(2 * n)
+                difference = _largest_difference(coarse, fine, self.T)
+                agreement = last is None or 0.5 < last / difference / 2**order < 2.0 if difference > 0 else True
+                if difference / gain <= tol and last is not None:
+                    break
+                if 4 * n > MAX_STEPS:
+                    remedy = "Raise tol, or use a method of higher order."
+                    raise invalid("evolve(tol=...)", f"reachable within {MAX_STEPS} steps", tol, remedy)
+                coarse, n, last = fine, 2 * n, difference
+        finest = self.once(2 * n) if torch.is_grad_enabled() else fine
+        estimate = max(difference / gain, self._rounding())
+        return replace(finest, stats=replace(finest.stats, error_estimate=estimate, agreement=agreement))
+
+    def _rounding(self) -> float:
+        return rounding(self.H, self.T, self.when.duration, imaginary=self.imaginary)
+
+    def _stats(self, steps: int, tally: Tally, T: torch.Tensor) -> Stats:
+        plan, count = self.plan, len(self.when.halts())
+        exact = plan.method == "exact"
+        leaps = plan.leaps or exact
+        bound = None
+        if leaps and not (self.imaginary and plan.method == "lanczos"):
+            bound = self._rounding() + (0.0 if exact else (plan.tol or 0.0) / 2)
+        drift = None
+        if not self.imaginary and self.H.is_hermitian:
+            norms = [float(torch.linalg.vector_norm(x.detach())) for x in (T, self.T)]
+            drift = norms[0] / norms[1] - 1 if norms[1] > 0 else 0.0
+        return Stats(
+            method=plan.method,
+            reason=plan.reason,
+            steps=count if leaps else steps,
+            dt=None if leaps else self.when.duration / steps,
+            hamiltonian_applications=tally.hamiltonian_applications,
+            transforms=tally.transforms,
+            error_bound=bound,
+            norm_drift=drift,
+        )
+
+
+def _largest_difference(a: Trajectory, b: Trajectory, T: torch.Tensor) -> float:
+    """Return max ‖a − b‖/‖T₀‖ over the saved times and the end."""
+    scale = float(torch.linalg.vector_norm(T)) or 1.0
+    pairs = zip((*a.fields, a.final), (*b.fields, b.final), strict=True)
+    return max(float(torch.linalg.vector_norm(x - y)) for x, y in pairs) / scale
+
+
+class _Watch:
+    """Looks at the field between blocks of steps: progress, NaN and Inf, and what to keep."""
+
+    def __init__(self, run: _Runner) -> None:
+        self.run = run
+        self.good = (run.when.start, run.T)
+        self.times: list[float] = []
+        self.fields: list[torch.Tensor] = []
+        self.values: dict[str, list[torch.Tensor]] = {name: [] for name in run.observables}
+        self.bar: Any = None
+
+    def __enter__(self) -> "_Watch":
+        if self.run.progress and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=abs(self.run.when.duration), unit="t", desc=self.run.plan.method)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, t: float, T: torch.Tensor) -> None:
+        """Refuse a field that is not finite, keeping the last one that was."""
+        if not bool(torch.isfinite(torch.linalg.vector_norm(T.detach()))):
+            then, last = self.good
+            stats = self.run._stats(1, Tally(), last)
+            raise EvolutionError(
+                f"`evolve(...)` must keep the field finite, but it became NaN or Inf between t = {then} and t = {t}. "
+                "Shorten dt (see max_stable_dt), or use a unitary method; the exception's `trajectory` holds the run "
+                "until then.",
+                self.trajectory(last, stats),
+                then,
+            )
+        if self.bar is not None:
+            self.bar.update(abs(t - self.good[0]))
+        self.good = (t, T)
+
+    def save(self, t: float, T: torch.Tensor) -> None:
+        """Keep field and observables if ``t`` is a time to save."""
+        if len(self.times) < len(self.run.when.stops):
+            self.times.append(t)
+            self.fields.append(T)
+            for name, observe in self.run.observables.items():
+                self.values[name].append(torch.as_tensor(observe(T, t)))
+
+    def trajectory(self, final: torch.Tensor, stats: Stats) -> Trajectory:
+        """Return what was kept."""
+        fields = torch.stack(self.fields) if self.fields else final.new_empty((0, *final.shape))
+        observables = {name: torch.stack(values) for name, values in self.values.items() if values}
+        return Trajectory(torch.tensor(self.times, dtype=torch.float64), fields, final, stats, observables)
