@@ -1,5 +1,6 @@
 """`evolve`: the only time loop and the only clock."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.march import March
 from spectral_ham.plan import Plan, choose_plan, first_guess, rounding
 from spectral_ham.propagators import Tally, propagator
-from spectral_ham.schedule import Schedule, schedule
+from spectral_ham.restart import RestartFile, fingerprint
+from spectral_ham.schedule import SAME, Schedule, schedule
 from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
 
 GRADIENTS = ("auto", "autograd", "checkpoint")
@@ -20,6 +22,7 @@ AUTOGRAD_STEPS = 32
 MAX_STEPS = 2**24
 
 Observable: TypeAlias = Callable[[torch.Tensor, float], torch.Tensor]
+Observer: TypeAlias = Callable[[torch.Tensor, float], object]
 
 
 def evolve(
@@ -35,7 +38,9 @@ def evolve(
     observables: Mapping[str, Observable] | None = None,
     imaginary: bool = False,
     progress: bool = False,
+    restart: str | os.PathLike[str] | None = None,
     gradient: str = "auto",
+    callback: Observer | None = None,
 ) -> Trajectory:
     """Solve iħ ∂T/∂t = H[T], or ħ ∂T/∂τ = −H[T] in imaginary time, from ``t0`` over ``time``.
 
@@ -54,8 +59,12 @@ def evolve(
         observables: name → f(T, t), evaluated at the saved times.
         imaginary: imaginary time τ: high energies decay, and the norm is not kept.
         progress: show a progress bar (tqdm) if stderr is a terminal.
+        restart: a file that the run is written to every 20 seconds and at its end. If it exists, the run goes on from
+            it, to the same bits; a file of another run is refused. Not together with a search for the step
+            (``tol`` with a fixed-step method), nor with gradients.
         gradient: "autograd" records every step, "checkpoint" keeps √n fields and computes the rest again; "auto"
             takes "checkpoint" beyond 32 steps.
+        callback: called as callback(T, t) at the saved times.
 
     Raises:
         ValueError: arguments that contradict each other or H; the message names them.
@@ -77,10 +86,21 @@ def evolve(
     when = schedule(time, t0, save_times, imaginary=imaginary)
     T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
     plan = choose_plan(H, T, when, method, dt, tol, imaginary)
-    run = _Runner(H, T, plan, when, dict(observables or {}), imaginary, progress, gradient)
+    run = _Runner(H, T, plan, when, dict(observables or {}), imaginary, progress, gradient, callback)
     if plan.leaps or plan.method == "exact" or plan.dt is not None:
-        return run.once(1 if plan.dt is None else when.steps(plan.dt))
+        steps = 1 if plan.dt is None else when.steps(plan.dt)
+        return run.once(steps, None if restart is None else _restart_file(restart, H, T, plan, when, imaginary))
+    if restart is not None:
+        raise invalid("evolve(restart=...)", "used with dt=, not while the step is searched for", restart)
     return run.until_two_agree()
+
+
+def _restart_file(
+    path: str | os.PathLike[str], H: Hamiltonian, T: torch.Tensor, plan: Plan, when: Schedule, imaginary: bool
+) -> RestartFile:
+    if torch.is_grad_enabled() and T.requires_grad:
+        raise invalid("evolve(restart=...)", "None while a gradient is recorded", path, "Call under torch.no_grad().")
+    return RestartFile(path, fingerprint(H, T, plan, when, imaginary))
 
 
 @dataclass(frozen=True)
@@ -93,16 +113,17 @@ class _Runner:
     imaginary: bool
     progress: bool
     gradient: str
+    callback: Observer | None
 
-    def once(self, steps: int) -> Trajectory:
+    def once(self, steps: int, file: RestartFile | None = None) -> Trajectory:
         """Return the run with a given number of steps."""
-        tally, watch = Tally(), _Watch(self)
+        tally, watch = Tally(), _Watch(self, file)
         many = self.gradient == "checkpoint" or (self.gradient == "auto" and steps > AUTOGRAD_STEPS)
         checkpointed = many and torch.is_grad_enabled()
         march = March(self.H, self.plan, self.when, self.imaginary, watch, checkpointed, tally)
-        T = self.T
+        T, done = watch.resumed()
         with watch:
-            for t, T in march.states(self.T, steps):
+            for t, T in march.states(T, steps, done, skip=len(watch.times)):
                 watch.save(t, T)
         return watch.trajectory(T, self._stats(steps, tally, T))
 
@@ -164,8 +185,9 @@ def _largest_difference(a: Trajectory, b: Trajectory, T: torch.Tensor) -> float:
 class _Watch:
     """Looks at the field between blocks of steps: progress, NaN and Inf, and what to keep."""
 
-    def __init__(self, run: _Runner) -> None:
+    def __init__(self, run: _Runner, file: RestartFile | None) -> None:
         self.run = run
+        self.file = file
         self.good = (run.when.start, run.T)
         self.times: list[float] = []
         self.fields: list[torch.Tensor] = []
@@ -183,29 +205,48 @@ class _Watch:
         if self.bar is not None:
             self.bar.close()
 
-    def __call__(self, t: float, T: torch.Tensor) -> None:
-        """Refuse a field that is not finite, keeping the last one that was."""
-        if not bool(torch.isfinite(torch.linalg.vector_norm(T.detach()))):
-            then, last = self.good
-            stats = self.run._stats(1, Tally(), last)
-            raise EvolutionError(
-                f"`evolve(...)` must keep the field finite, but it became NaN or Inf between t = {then} and t = {t}. "
-                "Shorten dt (see max_stable_dt), or use a unitary method; the exception's `trajectory` holds the run "
-                "until then.",
-                self.trajectory(last, stats),
-                then,
-            )
+    def resumed(self) -> tuple[torch.Tensor, int]:
+        """Return the field to start from and the number of steps behind it: the restart file's, if there is one."""
+        state = None if self.file is None else self.file.load()
+        if state is None:
+            return self.run.T, 0
+        self.times, self.fields, self.values = state["times"], state["fields"], state["values"]
+        self.good = (state["t"], state["T"])
+        return state["T"], state["done"]
+
+    def __call__(self, t: float, T: torch.Tensor, done: int) -> None:
+        """Look at the field after a block of steps, and write the restart file."""
+        self._check(t, T)
         if self.bar is not None:
             self.bar.update(abs(t - self.good[0]))
         self.good = (t, T)
+        if self.file is not None:
+            state = {"t": t, "T": T, "done": done, "times": self.times, "fields": self.fields, "values": self.values}
+            self.file.offer(state, now=abs(t - self.run.when.end) <= SAME * abs(self.run.when.duration))
+
+    def _check(self, t: float, T: torch.Tensor) -> None:
+        """Refuse a field that is not finite, keeping the last one that was."""
+        if bool(torch.isfinite(torch.linalg.vector_norm(T.detach()))):
+            return
+        then, last = self.good
+        raise EvolutionError(
+            f"`evolve(...)` must keep the field finite, but it became NaN or Inf between t = {then} and t = {t}. "
+            "Shorten dt (see max_stable_dt), or use a unitary method; the exception's `trajectory` holds the run "
+            "until then.",
+            self.trajectory(last, self.run._stats(1, Tally(), last)),
+            then,
+        )
 
     def save(self, t: float, T: torch.Tensor) -> None:
         """Keep field and observables if ``t`` is a time to save."""
+        self._check(t, T)
         if len(self.times) < len(self.run.when.stops):
             self.times.append(t)
             self.fields.append(T)
             for name, observe in self.run.observables.items():
                 self.values[name].append(torch.as_tensor(observe(T, t)))
+            if self.run.callback is not None:
+                self.run.callback(T, t)
 
     def trajectory(self, final: torch.Tensor, stats: Stats) -> Trajectory:
         """Return what was kept."""

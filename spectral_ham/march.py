@@ -16,7 +16,8 @@ from spectral_ham.schedule import SAME, Schedule
 BLOCK = 512
 """Steps between two looks at the field (and at the progress bar)."""
 
-Watch = Callable[[float, torch.Tensor], None]
+Watch = Callable[[float, torch.Tensor, int], None]
+"""(t, T, done): called after every block of steps, or every leap; ``done`` counts them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class March:
         plan: method, and step or tolerance.
         when: interval and stops.
         imaginary: imaginary time.
-        watch: called with (t, T) after every block of steps: looks for NaN, moves the progress bar.
+        watch: looks at the field between blocks.
         checkpointed: keep only √n fields for the backward pass, and compute the rest again.
         tally: where the costs of all propagators are added up.
     """
@@ -41,14 +42,18 @@ class March:
     checkpointed: bool
     tally: Tally
 
-    def states(self, T: torch.Tensor, steps: int) -> Iterator[tuple[float, torch.Tensor]]:
-        """Yield (t, T) at every stop and at the end."""
-        yield from self._leap(T) if self.plan.leaps or self.plan.method == "exact" else self._step(T, steps)
+    def states(self, T: torch.Tensor, steps: int, done: int = 0, skip: int = 0) -> Iterator[tuple[float, torch.Tensor]]:
+        """Yield (t, T) at every stop and at the end; a resumed run has ``done`` steps and ``skip`` stops behind it."""
+        if self.plan.leaps or self.plan.method == "exact":
+            yield from self._leap(T, done)
+        else:
+            yield from self._step(T, steps, done, skip)
 
-    def _leap(self, T: torch.Tensor) -> Iterator[tuple[float, torch.Tensor]]:
-        now, made = self.when.start, dict[float, Propagator]()
+    def _leap(self, T: torch.Tensor, done: int) -> Iterator[tuple[float, torch.Tensor]]:
+        halts = self.when.halts()
+        now, made = (halts[done - 1] if done else self.when.start), dict[float, Propagator]()
         exact = self._make(1.0) if self.plan.method == "exact" else None
-        for stop in self.when.halts():
+        for number, stop in enumerate(halts[done:], start=done + 1):
             interval = stop - now
             if isinstance(exact, Exact):
                 T = exact.advance(T, interval)
@@ -58,24 +63,24 @@ class March:
                     made[key] = self._make(interval)
                 T = made[key](T, t=now)
             now = stop
-            self.watch(now, T)
             yield stop, T
+            self.watch(now, T, number)
 
-    def _step(self, T: torch.Tensor, steps: int) -> Iterator[tuple[float, torch.Tensor]]:
-        h, done = self.when.duration / steps, 0
+    def _step(self, T: torch.Tensor, steps: int, done: int, skip: int) -> Iterator[tuple[float, torch.Tensor]]:
+        h = self.when.duration / steps
         main = self._make(h)
-        for stop in self.when.halts():
+        for stop in self.when.halts()[skip:]:
             position = (stop - self.when.start) / h
             target = min(steps, math.floor(position + SAME))
             while done < target:
-                block = min(target - done, BLOCK)
+                # Blocks end at multiples of BLOCK and at stops, so that a resumed run cuts its steps alike.
+                block = min(target - done, BLOCK - done % BLOCK)
                 T = self._advance(main, T, block, self.when.start + done * h)
                 done += block
-                self.watch(self.when.start + done * h, T)
+                self.watch(self.when.start + done * h, T, done)
             rest = position - done
             # A time between two steps is served by a side branch: the main run never sees a shorter step.
-            side = T if rest <= SAME else self._make(rest * h)(T, t=self.when.start + done * h)
-            yield stop, side
+            yield stop, T if rest <= SAME else self._make(rest * h)(T, t=self.when.start + done * h)
 
     def _make(self, dt: float) -> Propagator:
         method, options = self.plan.method, dict[str, float]()
