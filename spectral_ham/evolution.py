@@ -121,11 +121,12 @@ class _Runner:
         many = self.gradient == "checkpoint" or (self.gradient == "auto" and steps > AUTOGRAD_STEPS)
         checkpointed = many and torch.is_grad_enabled()
         march = March(self.H, self.plan, self.when, self.imaginary, watch, checkpointed, tally)
-        T, done = watch.resumed()
+        start, done = watch.resumed()
         with watch:
-            for t, T in march.states(T, steps, done, skip=len(watch.times)):
+            for t, T in march.states(start, steps, done, skip=len(watch.times)):
                 watch.save(t, T)
-        return watch.trajectory(T, self._stats(steps, tally, T))
+        final = watch.good[1]
+        return watch.trajectory(final, self._stats(steps, tally, final))
 
     def until_two_agree(self) -> Trajectory:
         """Return the finer of two runs, n and 2n steps, that differ by less than the tolerance allows."""

@@ -44,7 +44,9 @@ class March:
 
     def states(self, T: torch.Tensor, steps: int, done: int = 0, skip: int = 0) -> Iterator[tuple[float, torch.Tensor]]:
         """Yield (t, T) at every stop and at the end; a resumed run has ``done`` steps and ``skip`` stops behind it."""
-        if self.plan.leaps or self.plan.method == "exact":
+        if self.when.duration == 0:
+            yield from ((stop, T) for stop in self.when.halts())
+        elif self.plan.leaps or self.plan.method == "exact":
             yield from self._leap(T, done)
         else:
             yield from self._step(T, steps, done, skip)
