@@ -151,7 +151,8 @@ class _Runner:
         return replace(finest, stats=replace(finest.stats, error_estimate=estimate, agreement=agreement))
 
     def _rounding(self) -> float:
-        return rounding(self.H, self.T, self.when.duration, imaginary=self.imaginary)
+        exact = self.plan.method == "exact"
+        return rounding(self.H, self.T, self.when, imaginary=self.imaginary, exact=exact)
 
     def _stats(self, steps: int, tally: Tally, T: torch.Tensor) -> Stats:
         plan, count = self.plan, len(self.when.halts())

@@ -55,7 +55,8 @@ def choose_plan(
         remedy = "dt fixes the step; tol finds one that meets a tolerance."
         raise invalid(f"evolve(method={method!r})", "given dt= or tol=", "neither", remedy)
     name, reason = (method, "asked for") if method != "auto" else _for_tolerance(H, imaginary)
-    return Plan(name, reason, None, _tolerance(H, T, when, tol, imaginary))
+    reachable = 2 * rounding(H, T, when, imaginary=imaginary, exact=name == "exact")
+    return Plan(name, reason, None, _tolerance(T, tol, reachable))
 
 
 def _for_step(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
@@ -78,8 +79,7 @@ def _for_tolerance(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
     return name, f"{why}: a splitting whose step is halved until two runs agree"
 
 
-def _tolerance(H: Hamiltonian, T: torch.Tensor, when: Schedule, tol: float | None, imaginary: bool) -> float:
-    reachable = 2 * rounding(H, T, when.duration, imaginary=imaginary)
+def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
     if tol is None:
         return max(DEFAULT_TOL[T.dtype], reachable)
     wanted = as_number("evolve(tol=...)", tol, positive=True)
@@ -90,26 +90,33 @@ def _tolerance(H: Hamiltonian, T: torch.Tensor, when: Schedule, tol: float | Non
     return wanted
 
 
+def _hbar(H: Hamiltonian) -> float:
+    """Return ħ as a number, without its gradient."""
+    return as_number("hbar=...", H.hbar)
+
+
 def growth(H: Hamiltonian, duration: float) -> float:
     """Return the factor by which imaginary time can make a field grow: e^{−E_min·τ/ħ}, at least 1."""
     if not H.is_static or not H.is_hermitian:
         return 1.0
-    return math.exp(max(0.0, -H.spectral_bounds()[0] * duration / float(H.hbar)))
+    return math.exp(max(0.0, -H.spectral_bounds()[0] * duration / _hbar(H)))
 
 
-def rounding(H: Hamiltonian, T: torch.Tensor, duration: float, *, imaginary: bool) -> float:
-    """Return a bound of the rounding error of a linear run, relative to ‖T₀‖: (16 + 4α)·eps, α = |time|·ΔE/2ħ.
+def rounding(H: Hamiltonian, T: torch.Tensor, when: Schedule, *, imaginary: bool, exact: bool) -> float:
+    """Return a bound of the rounding error of a linear run, relative to ‖T₀‖: (16·stops + 4α)·eps, α = |time|·ΔE/2ħ.
 
-    α counts the Chebyshev terms, each of which rounds once; the exact methods meet the phase E·t/ħ itself, in double.
-    In imaginary time errors grow with the lowest state.
+    α counts the Chebyshev terms, each of which rounds once; the exact methods meet the phase E·t/ħ itself, in double,
+    and eigenvectors of n points that are orthogonal to 2√n·eps at each stop. In imaginary time errors grow with the
+    lowest state.
     """
-    eps = torch.finfo(T.dtype).eps
+    eps, double = torch.finfo(T.dtype).eps, torch.finfo(torch.float64).eps
     if not H.is_linear or not H.is_hermitian:
         return 64 * eps
     low, high = H.spectral_bounds()
-    alpha = abs(duration) * max(high - low, abs(high), abs(low)) / (2 * float(H.hbar))
-    own = torch.finfo(torch.float64).eps if exact_kind(H) is not None else eps
-    return (16 * eps + 4 * own * alpha) * (growth(H, duration) if imaginary else 1.0)
+    alpha = abs(when.duration) * max(high - low, abs(high), abs(low)) / (2 * _hbar(H))
+    per_stop = 16 * eps + (2 * math.sqrt(H.torus.size) * double if exact else 0.0)
+    total = len(when.halts()) * per_stop + 4 * (double if exact else eps) * alpha
+    return total * (growth(H, when.duration) if imaginary else 1.0)
 
 
 def first_guess(H: Hamiltonian, T: torch.Tensor, when: Schedule) -> int:
@@ -118,4 +125,4 @@ def first_guess(H: Hamiltonian, T: torch.Tensor, when: Schedule) -> int:
     if V is None or not V.is_hermitian:
         return 8
     low, high = V.bounds()
-    return max(8, math.ceil(2 * abs(when.duration) * (high - low) / float(H.hbar)))
+    return max(8, math.ceil(2 * abs(when.duration) * (high - low) / _hbar(H)))

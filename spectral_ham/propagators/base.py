@@ -107,7 +107,8 @@ class Propagator(ABC):
 
     def _refused(self, requirement: str, *instead: str) -> Exception:
         others = ", ".join(map(repr, instead))
-        return invalid(f"method={self.name!r}", requirement, self.hamiltonian.potential, f"Use {others}.")
+        V = self.hamiltonian.potential
+        return invalid(f"method={self.name!r}", requirement, V and type(V).__name__, f"Use {others}.")
 
     def _require_plain_hbar(self) -> None:
         if isinstance(self.hamiltonian.hbar, torch.Tensor):

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._checks import as_number
+from spectral_ham._checks import as_number, carries_derivative
 from spectral_ham.propagators.base import Propagator
 
 
@@ -93,7 +93,10 @@ class Chebyshev(Propagator):
 
     def _shifted(self, T: torch.Tensor) -> torch.Tensor:
         """Return H̃T = (H − c)T/r."""
-        return self._apply_hamiltonian(T).sub_(T, alpha=self._center).div_(self._radius)
+        HT = self._apply_hamiltonian(T)
+        if carries_derivative(HT):  # autograd allows no change in place of what `apply` returned
+            return (HT - self._center * T) / self._radius
+        return HT.sub_(T, alpha=self._center).div_(self._radius)
 
 
 def chebyshev_coefficients(alpha: float, tol: float, *, imaginary: bool) -> list[complex]:

@@ -67,6 +67,8 @@ class CrankNicolson(Propagator):
         self._require_static()
         V = self.hamiltonian.potential_at(0.0)
         mean = 0.0 if V is None else V.mean()
+        if self.hamiltonian.is_real:
+            mean = mean.real  # a complex number without imaginary part would make a real field complex
         self._set(_preconditioner=self.hamiltonian.kinetic_function(lambda E: 1 / (1 - self.z / 2 * (E + mean))))
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002

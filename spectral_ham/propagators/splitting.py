@@ -129,9 +129,12 @@ class Splitting(Propagator):
     def _prepare(self) -> None:
         if self.imaginary and not self.scheme.is_forward:
             raise self._refused("a splitting whose substeps all run forward in imaginary time", "lie", "strang")
-        for a in self.scheme.kinetic:
-            if a not in self._kinetic:
-                self._kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
+        b = self.scheme.potential
+        for a in dict.fromkeys(self.scheme.kinetic):
+            self._kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
+        if self.hamiltonian.is_static and (V := self.hamiltonian.potential_at(0.0)) is not None:
+            # All of them now: a checkpoint that is run again must find what it found at first.
+            self._phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
         """Return T after ``steps`` steps."""
@@ -153,6 +156,4 @@ class Splitting(Propagator):
         if not self.hamiltonian.is_static:
             V = self.hamiltonian.potential.at(t, T)
             return V.exponential(weight * self.z).apply(T)
-        if weight not in self._phases:
-            self._phases[weight] = self.hamiltonian.potential.at(t).exponential(weight * self.z)
         return self._phases[weight].apply(T)

@@ -11,7 +11,14 @@ from spectral_ham._typing import Scalar
 from spectral_ham.execution.fourier import inverse_transform, transform
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.laplacian import MetricLike
-from spectral_ham.propagators.wave_equation import STABILITY_LIMITS, WAVE_SCHEMES, Nudge, State, WaveEquation
+from spectral_ham.propagators.wave_equation import (
+    STABILITY_LIMITS,
+    WAVE_SCHEMES,
+    Nudge,
+    State,
+    WaveEquation,
+    add_scaled,
+)
 from spectral_ham.torus import Torus
 
 
@@ -61,14 +68,14 @@ class SymplecticWave:
         if as_count("advance(steps=...)", steps, minimum=0) == 0:
             return T, P
         scheme, dt, mass = WAVE_SCHEMES[self.method], self.dt, self.equation.hamiltonian.mass
-        a, b, force = scheme.kinetic, scheme.potential, self.equation.force
-        P = P + b[0] * dt * force(T, t=t)
+        a, b, pull = scheme.kinetic, scheme.potential, self.equation.pull
+        P = add_scaled(P, -b[0] * dt, pull(T, t=t))
         for step in range(steps):
             start, last = t + step * dt, step == steps - 1
             for i, share in enumerate(a, start=1):
-                T = T + (share * dt / mass) * P
+                T = add_scaled(T, share * dt / mass, P)
                 weight = b[i] + (b[0] if i == len(a) and not last else 0.0)
-                P = P + weight * dt * force(T, t=start + math.fsum(a[:i]) * dt)
+                P = add_scaled(P, -weight * dt, pull(T, t=start + math.fsum(a[:i]) * dt))
         return T, P
 
 

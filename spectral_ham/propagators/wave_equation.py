@@ -7,7 +7,15 @@ from typing import TypeAlias, final
 
 import torch
 
-from spectral_ham._checks import as_number, check_field, check_option, check_same_device, check_tensor, invalid
+from spectral_ham._checks import (
+    NotHermitianError,
+    as_number,
+    check_field,
+    check_option,
+    check_same_device,
+    check_tensor,
+    invalid,
+)
 from spectral_ham._typing import Scalar
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.potentials.base import like_field
@@ -51,7 +59,8 @@ class WaveEquation:
         nudge: a further force, like T, or a function of t that returns one; None is 0.
 
     Raises:
-        ValueError: an H that depends on time or field or is not Hermitian, a negative k, tensors that do not fit.
+        NotHermitianError: V is not Hermitian.
+        ValueError: an H that depends on time or field, a negative k, tensors that do not fit.
         TypeError: an equilibrium or a nudge that is no tensor (nor function).
 
     Example:
@@ -69,8 +78,10 @@ class WaveEquation:
 
     def __post_init__(self) -> None:
         H = self.hamiltonian
-        if not H.is_static or not H.is_hermitian:
-            raise invalid("WaveEquation(hamiltonian=...)", "Hermitian and static", H.potential)
+        if not H.is_static:
+            raise invalid("WaveEquation(hamiltonian=...)", "linear and independent of time", H.potential)
+        if not H.is_hermitian:
+            raise invalid("WaveEquation(hamiltonian=...)", "Hermitian", H.potential, error=NotHermitianError)
         if as_number("WaveEquation(stiffness=...)", self.stiffness) < 0:
             raise invalid("WaveEquation(stiffness=...)", "at least 0", self.stiffness, "T_eq would be unstable.")
         if self.equilibrium is not None:
@@ -97,9 +108,13 @@ class WaveEquation:
 
     def force(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return −H[T] − k(T − T_eq) + nudge(t)."""
-        force = -(self.hamiltonian(T) + self.stiffness * self.displacement(T))
+        return -self.pull(T, t=t)
+
+    def pull(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
+        """Return minus the force, which costs a pass over the field less."""
+        pull = add_scaled(self.hamiltonian(T), self.stiffness, self.displacement(T))
         nudge = self.external(T, t)
-        return force if nudge is None else force + nudge
+        return pull if nudge is None else pull - nudge
 
     def energy(self, T: torch.Tensor, P: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Σ [|P|²/2m + ½ Re T*·H[T] + (k/2)|T − T_eq|² − Re nudge*·T] ΔV: a real 0-d tensor.
@@ -144,6 +159,11 @@ class WaveEquation:
         if any(x.is_complex() for x in static) or not self.hamiltonian.is_real:
             dtype = dtype.to_complex()
         return T.to(dtype), P.to(dtype)
+
+
+def add_scaled(T: torch.Tensor, factor: Scalar, other: torch.Tensor) -> torch.Tensor:
+    """Return T + factor·other: one pass over memory where the factor is a number."""
+    return T + factor * other if isinstance(factor, torch.Tensor) else T.add(other, alpha=factor)
 
 
 def _fitted(where: str, values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
