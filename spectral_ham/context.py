@@ -16,11 +16,10 @@ from spectral_ham._checks import (
     carries_derivative,
     check_metric_finite,
     check_metric_positive,
-    check_option,
     invalid,
 )
 from spectral_ham._typing import Scalar
-from spectral_ham.backends import BACKENDS
+from spectral_ham.backends import check_backend
 from spectral_ham.metric import warn_large_metric
 
 
@@ -91,7 +90,7 @@ class GeometryContext:
         if not isinstance(g_inv_diag, Inherit) and g_inv_diag is not None:
             spatial_components(g_inv_diag, validate=validate, where="GeometryContext(g_inv_diag=...)")
         if not isinstance(backend, Inherit) and backend is not None:
-            check_option("GeometryContext(backend=...)", backend, BACKENDS)
+            check_backend("GeometryContext(backend=...)", backend)
         self._g_inv_diag = g_inv_diag
         self._backend = backend
         self._validate = validate

@@ -71,7 +71,7 @@ def axis_matrix(
 
     def build() -> torch.Tensor:
         symbol = description.axis_symbol(axis, derivative, torch.float64, torch.device("cpu"))
-        j = torch.arange(n)
+        j = torch.arange(n, dtype=torch.int64)
         return circulant_column(symbol, derivative)[(j[:, None] - j[None, :]) % n].to(device, dtype)
 
     return geometry_cache.get(("matrix", derivative, n, spacing, backend, dtype, device), build)

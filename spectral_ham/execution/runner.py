@@ -54,7 +54,9 @@ def _like_field(diagonal: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
 
 def _name(description: Description, X: torch.Tensor) -> str:
     candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
-    return choose(PlanKey(description.torus.shape, X.shape[-1] * (2 if X.is_complex() else 1)), candidates)
+    reals = X.shape[-1] * (2 if X.is_complex() else 1)
+    double = X.dtype in (torch.complex128, torch.float64)
+    return choose(PlanKey(description.torus.shape, reals, double), candidates)
 
 
 def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
