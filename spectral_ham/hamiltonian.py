@@ -10,6 +10,7 @@ from spectral_ham._checks import NotHermitianError, as_scalar, check_field, chec
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution
+from spectral_ham.execution.base import inner
 from spectral_ham.laplacian import MetricLike, as_metric
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
@@ -134,7 +135,7 @@ class Hamiltonian:
         """
         points = self.torus.size
         HT = self(T, t=t)
-        per_point = torch.linalg.vecdot(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
+        per_point = inner(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
         E: torch.Tensor = per_point.sum(dtype=torch.float64) * self.torus.cell_volume
         return E.to(per_point.dtype)
 

@@ -7,6 +7,7 @@ import torch
 
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description
+from spectral_ham.execution.base import inner
 from spectral_ham.execution.runner import run
 
 Operator = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -41,7 +42,7 @@ def pullback(
     grad_T = apply(G, None if diagonal is None else diagonal.conj()) if needs_T else None
     grad_V = _grad_diagonal(T, G, diagonal) if needs_V and diagonal is not None else None
     grad_c = [
-        torch.linalg.vecdot(term(T, None).flatten(), G.flatten()).real.double() if needed else None
+        inner(term(T, None).flatten(), G.flatten()).real.double() if needed else None
         for needed, term in zip(needs_c, terms, strict=True)
     ]
     return grad_T, grad_V, grad_c

@@ -62,3 +62,10 @@ def add_diagonal(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> 
         real_view(out).addcmul_(diagonal.unsqueeze(-1), real_view(X))
     else:
         torch.view_as_real(out).addcmul_(diagonal.unsqueeze(-1), torch.view_as_real(X))
+
+
+def inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return Σ a*·b over the last axis, in the precision of the operands even where autocast would lower it."""
+    with torch.autocast(a.device.type, enabled=False):
+        product: torch.Tensor = torch.linalg.vecdot(a, b)
+    return product

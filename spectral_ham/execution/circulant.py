@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 
@@ -11,6 +11,8 @@ from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, add_diagonal, real_view
 from spectral_ham.execution.fourier import circulant_column
+
+_MATMUL: tuple[Any, ...] = (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul"))  # noqa: B009
 
 
 @final
@@ -94,12 +96,11 @@ def _multiply_axis(matrix: torch.Tensor, X: torch.Tensor, axis: int, out: torch.
 @contextmanager
 def _ieee_matmul() -> Iterator[None]:
     """Keep float32 products in float32: TF32 or bfloat16 passes would put an error of 5 % on H·T at N = 28."""
-    precision = torch.get_float32_matmul_precision()
-    if precision == "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
+    changed = [(place, place.fp32_precision) for place in _MATMUL if place.fp32_precision not in ("none", "ieee")]
+    for place, _ in changed:
+        place.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        for place, precision in changed:
+            place.fp32_precision = precision
