@@ -9,6 +9,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, Self, final
 
+import numpy as np
 import torch
 
 from spectral_ham._checks import (
@@ -200,7 +201,7 @@ def spatial_components(
         check_metric_finite(where, listed)
         check_metric_positive(where, listed)
     if max(listed[0], listed[last]) > LARGE_METRIC:
-        warn_large_metric(max(listed[0], listed[last]), stacklevel=4)
+        warn_large_metric(max(listed[0], listed[last]), stacklevel=3)
     if carries_derivative(g):
         g = g.to(torch.float64)
         return g[0], g[last]
@@ -211,7 +212,8 @@ def _as_diagonal(where: str, g_inv_diag: MetricDiagonal) -> torch.Tensor:
     needs = "the diagonal of the inverse metric, 1-D, (g^xx, g^yy, …)"
     if not isinstance(g_inv_diag, torch.Tensor):
         try:
-            g_inv_diag = torch.as_tensor(g_inv_diag, dtype=torch.float64)
+            dtype = None if isinstance(g_inv_diag, np.ndarray) else torch.float64
+            g_inv_diag = torch.as_tensor(g_inv_diag, dtype=dtype)
         except (TypeError, ValueError, RuntimeError) as error:
             raise invalid(where, needs, g_inv_diag, error=TypeError) from error
     if g_inv_diag.is_complex() or g_inv_diag.dtype == torch.bool:

@@ -1,12 +1,13 @@
 """The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 
-from spectral_ham._checks import NotHermitianError, as_scalar, check_field, check_out, invalid
+from spectral_ham._checks import NotHermitianError, as_count, as_scalar, check_field, check_out, invalid
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution
@@ -68,7 +69,7 @@ class Hamiltonian:
     hbar: Scalar
     mass: Scalar
     execution: str
-    kinetic: Description = field(repr=False)
+    _kinetic: Description = field(repr=False)
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Hamiltonian:
     ) -> None:
         metric = as_metric(inverse_metric, torus)
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
-        coefficients = metric.coefficients(-(hbar**2) / (2 * mass))
+        coefficients = metric.coefficients(kinetic_factor(hbar, mass))
         kinetic = Description(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
         check_execution("execution=...", execution, kinetic)
         object.__setattr__(self, "torus", torus)
@@ -93,12 +94,22 @@ class Hamiltonian:
         object.__setattr__(self, "hbar", hbar)
         object.__setattr__(self, "mass", mass)
         object.__setattr__(self, "execution", execution)
-        object.__setattr__(self, "kinetic", kinetic)
+        object.__setattr__(self, "_kinetic", kinetic)
 
     @property
     def backend(self) -> str:
         """Name of the backend."""
-        return self.kinetic.backend.name
+        return self._kinetic.backend.name
+
+    @property
+    def kinetic(self) -> Description:
+        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data.
+
+        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
+        """
+        if self._kinetic.is_static:
+            return self._kinetic
+        return self._kinetic.with_coefficients(self.inverse_metric.coefficients(kinetic_factor(self.hbar, self.mass)))
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
         """Return H[T] at time ``t``, written into ``out`` if it is given.
@@ -117,9 +128,10 @@ class Hamiltonian:
         diagonal = V.diagonal(T)
         if diagonal is not None:
             return apply(self.kinetic, T, diagonal, out, self.execution)
+        VT = V.apply(T)  # before anything is written: it may refuse T
         if out is not None:
             check_out("H(T, out=...)", out, T, [V.values])
-        return apply(self.kinetic, T, None, out, self.execution).add_(V.apply(T))
+        return apply(self.kinetic, T, None, out, self.execution).add_(VT)
 
     def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
@@ -212,6 +224,9 @@ class Hamiltonian:
         import numpy as np
         from scipy.sparse.linalg import LinearOperator
 
+        if not isinstance(channels, Sequence):
+            raise invalid("H.as_linear_operator(channels=...)", "a tuple of counts", channels, error=TypeError)
+        channels = tuple(as_count("H.as_linear_operator(channels=...)", n) for n in channels)
         V = self._potential_at(t)
         device = "cpu" if V is None else V.values.device
         is_complex = V is not None and V.values.is_complex()
@@ -234,3 +249,9 @@ class Hamiltonian:
 
     def _potential_at(self, t: float) -> StaticPotential | None:
         return None if self.potential is None else self.potential.at(t)
+
+
+def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:
+    """Return −ħ²/2m, in double precision."""
+    hbar, mass = (x.double() if isinstance(x, torch.Tensor) else x for x in (hbar, mass))
+    return -(hbar**2) / (2 * mass)

@@ -73,13 +73,16 @@ class _Apply(torch.autograd.Function):
     def forward(
         T: torch.Tensor, diagonal: torch.Tensor | None, description: Description, execution: str, *coefficients: Scalar
     ) -> torch.Tensor:
-        return run(description.with_coefficients(coefficients), T, diagonal, None, execution)
+        # `.data` drops the mark of a view: autograd forbids H(T).add_(…) on a view that was made in here.
+        return run(description.with_coefficients(coefficients), T, diagonal, None, execution).data
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG004
         T, diagonal, ctx.description, ctx.execution, *coefficients = inputs
         tensors = [c for c in coefficients if isinstance(c, torch.Tensor)]
-        ctx.save_for_backward(T, diagonal, *tensors)
+        _, needs_V, _, _, *needs_c = ctx.needs_input_grad
+        # T̄ is linear in G alone: T itself is kept only for the gradients of V and c.
+        ctx.save_for_backward(T if needs_V or any(needs_c) else None, diagonal, *tensors)
         ctx.save_for_forward(T, diagonal, *tensors)
         ctx.floats = tuple(None if isinstance(c, torch.Tensor) else c for c in coefficients)
 
@@ -97,6 +100,7 @@ class _Apply(torch.autograd.Function):
         dT, dV, _, _, *dc = tangents
         result = torch.zeros_like(T) if dT is None else apply(dT, diagonal)
         if dV is not None:
+            dV = dV.to(T.dtype if dV.is_complex() else T.dtype.to_real())
             result = result + dV.reshape(dV.shape + (1,) * (T.ndim - dV.ndim)) * T
         for dc_t, term in zip(dc, terms, strict=True):
             if dc_t is not None:
