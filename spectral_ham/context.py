@@ -39,11 +39,13 @@ INHERIT: Final = Inherit.INHERIT
 MetricDiagonal = torch.Tensor | Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Frame:
     g_inv: MetricDiagonal | None
     backend: str | None
     validate: bool
+    owner: object = None
+    start: float = 0.0
 
 
 _OUTERMOST = _Frame(g_inv=None, backend=None, validate=True)
@@ -96,7 +98,6 @@ class GeometryContext:
         self._backend = backend
         self._validate = validate
         self._track_perf = track_perf
-        self._starts: list[float] = []
         self.elapsed_time = 0.0
         """Seconds spent in the block, if ``track_perf``."""
 
@@ -134,11 +135,11 @@ class GeometryContext:
             g_inv=outer.g_inv if isinstance(self._g_inv_diag, Inherit) else self._g_inv_diag,
             backend=outer.backend if isinstance(self._backend, Inherit) else self._backend,
             validate=self._validate if own else outer.validate,
+            owner=self,
+            start=time.perf_counter(),
         )
         _frames.set((*_frames.get(), frame))
         _open_contexts += 1
-        if self._track_perf:
-            self._starts.append(time.perf_counter())
         return self
 
     def __exit__(
@@ -148,10 +149,13 @@ class GeometryContext:
         traceback: TracebackType | None,
     ) -> None:
         global _open_contexts
-        if self._track_perf:
-            self.elapsed_time = time.perf_counter() - self._starts.pop()
         _open_contexts -= 1
-        _frames.set(_frames.get()[:-1])
+        # Its own frame alone, wherever it is: a generator may be closed inside another context, or in another thread.
+        frames = _frames.get()
+        own = next((frame for frame in reversed(frames) if frame.owner is self), None)
+        _frames.set(tuple(frame for frame in frames if frame is not own))
+        if self._track_perf and own is not None:
+            self.elapsed_time = time.perf_counter() - own.start
 
 
 MetricContext = GeometryContext

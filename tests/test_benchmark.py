@@ -120,6 +120,7 @@ def test_check_sets_the_exit_status(
         command.main(["--case", "64×64×16×16", "--check"])
 
 
+@pytest.mark.slow
 def test_promises_hold_on_this_machine() -> None:
     # Minima of CPU time on one thread, which other load can do little to; a second, longer look before it fails.
     failures = failed_gates(measure_case(CASES[GATED_CASE], rounds=5))

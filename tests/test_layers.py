@@ -38,6 +38,7 @@ ROWS = {
         "execution.base",
         "execution.fourier",
         "execution.circulant",
+        "execution.depthwise",
         "execution.stencil",
         "execution.planner",
         "execution.runner",
