@@ -29,8 +29,15 @@ def invalid(
     where: str, requirement: str, value: object, remedy: str = "", error: type[Exception] = ValueError
 ) -> Exception:
     """Return the exception ``error`` with the one message format of the package."""
-    shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"{value!r}"
-    return error(f"`{where}` must be {requirement}, got {shown}.{' ' + remedy if remedy else ''}")
+    return error(f"`{where}` must be {requirement}, got {_shown(value)}.{' ' + remedy if remedy else ''}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    text = repr(value)
+    # Whole arrays would hide the message.
+    return text if len(text) <= 120 and "\n" not in text else f"an object of type {type(value).__name__}"
 
 
 def check_option(where: str, value: object, options: Iterable[str]) -> None:
@@ -60,7 +67,10 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
         value = float(value.detach())
     if isinstance(value, bool) or not isinstance(value, Real):
         raise invalid(where, requirement, value, error=TypeError)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int that no float holds
+        number = math.inf
     if not math.isfinite(number) or (positive and number <= 0):
         raise invalid(where, requirement, number)
     return number
@@ -76,7 +86,7 @@ def as_per_axis(where: str, value: PerAxis, ndim: int, *, positive: bool = False
 
 
 def as_scalar(where: str, value: Scalar) -> Scalar:
-    """Return a positive finite number as a float, or as the 0-d float64 tensor it came as if it needs a gradient.
+    """Return a positive finite number as a float, or as the 0-d tensor that it is if it carries a gradient.
 
     A tensor that needs no gradient becomes a float: this reads its value, once, at construction.
     """
@@ -85,7 +95,7 @@ def as_scalar(where: str, value: Scalar) -> Scalar:
     if value.ndim != 0 or not value.dtype.is_floating_point:
         raise invalid(where, "a positive number or a real 0-d tensor", value, "Index or squeeze it.", TypeError)
     number = as_number(where, value, positive=True)
-    return value.to(torch.float64) if carries_derivative(value) else number
+    return value if carries_derivative(value) else number
 
 
 def carries_derivative(tensor: torch.Tensor) -> bool:

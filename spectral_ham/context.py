@@ -9,6 +9,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, Self, final
 
+import numpy as np
 import torch
 
 from spectral_ham._checks import (
@@ -16,11 +17,10 @@ from spectral_ham._checks import (
     carries_derivative,
     check_metric_finite,
     check_metric_positive,
-    check_option,
     invalid,
 )
 from spectral_ham._typing import Scalar
-from spectral_ham.backends import BACKENDS
+from spectral_ham.backends import check_backend
 from spectral_ham.metric import warn_large_metric
 
 
@@ -39,11 +39,13 @@ INHERIT: Final = Inherit.INHERIT
 MetricDiagonal = torch.Tensor | Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Frame:
     g_inv: MetricDiagonal | None
     backend: str | None
     validate: bool
+    owner: object = None
+    start: float = 0.0
 
 
 _OUTERMOST = _Frame(g_inv=None, backend=None, validate=True)
@@ -91,12 +93,11 @@ class GeometryContext:
         if not isinstance(g_inv_diag, Inherit) and g_inv_diag is not None:
             spatial_components(g_inv_diag, validate=validate, where="GeometryContext(g_inv_diag=...)")
         if not isinstance(backend, Inherit) and backend is not None:
-            check_option("GeometryContext(backend=...)", backend, BACKENDS)
+            check_backend("GeometryContext(backend=...)", backend)
         self._g_inv_diag = g_inv_diag
         self._backend = backend
         self._validate = validate
         self._track_perf = track_perf
-        self._starts: list[float] = []
         self.elapsed_time = 0.0
         """Seconds spent in the block, if ``track_perf``."""
 
@@ -134,11 +135,11 @@ class GeometryContext:
             g_inv=outer.g_inv if isinstance(self._g_inv_diag, Inherit) else self._g_inv_diag,
             backend=outer.backend if isinstance(self._backend, Inherit) else self._backend,
             validate=self._validate if own else outer.validate,
+            owner=self,
+            start=time.perf_counter(),
         )
         _frames.set((*_frames.get(), frame))
         _open_contexts += 1
-        if self._track_perf:
-            self._starts.append(time.perf_counter())
         return self
 
     def __exit__(
@@ -148,10 +149,13 @@ class GeometryContext:
         traceback: TracebackType | None,
     ) -> None:
         global _open_contexts
-        if self._track_perf:
-            self.elapsed_time = time.perf_counter() - self._starts.pop()
         _open_contexts -= 1
-        _frames.set(_frames.get()[:-1])
+        # Its own frame alone, wherever it is: a generator may be closed inside another context, or in another thread.
+        frames = _frames.get()
+        own = next((frame for frame in reversed(frames) if frame.owner is self), None)
+        _frames.set(tuple(frame for frame in frames if frame is not own))
+        if self._track_perf and own is not None:
+            self.elapsed_time = time.perf_counter() - own.start
 
 
 MetricContext = GeometryContext
@@ -201,7 +205,7 @@ def spatial_components(
         check_metric_finite(where, listed)
         check_metric_positive(where, listed)
     if max(listed[0], listed[last]) > LARGE_METRIC:
-        warn_large_metric(max(listed[0], listed[last]), stacklevel=4)
+        warn_large_metric(max(listed[0], listed[last]), stacklevel=3)
     if carries_derivative(g):
         g = g.to(torch.float64)
         return g[0], g[last]
@@ -212,7 +216,8 @@ def _as_diagonal(where: str, g_inv_diag: MetricDiagonal) -> torch.Tensor:
     needs = "the diagonal of the inverse metric, 1-D, (g^xx, g^yy, …)"
     if not isinstance(g_inv_diag, torch.Tensor):
         try:
-            g_inv_diag = torch.as_tensor(g_inv_diag, dtype=torch.float64)
+            dtype = None if isinstance(g_inv_diag, np.ndarray) else torch.float64
+            g_inv_diag = torch.as_tensor(g_inv_diag, dtype=dtype)
         except (TypeError, ValueError, RuntimeError) as error:
             raise invalid(where, needs, g_inv_diag, error=TypeError) from error
     if g_inv_diag.is_complex() or g_inv_diag.dtype == torch.bool:

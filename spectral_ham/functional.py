@@ -22,6 +22,7 @@ from spectral_ham._typing import Scalar
 from spectral_ham.backends import Backend, Description, get_backend
 from spectral_ham.context import MetricDiagonal, current_frame, spatial_components
 from spectral_ham.execution import apply, compiled_apply
+from spectral_ham.hamiltonian import kinetic_factor
 from spectral_ham.potentials.create import create_potential
 from spectral_ham.torus import Torus
 
@@ -217,7 +218,7 @@ def _evolve(
 ) -> torch.Tensor:
     check_square_field("hamiltonian_evolution(T)", T)
     hbar, mass = as_scalar("hbar_cog=...", hbar), as_scalar("m_cog=...", mass)
-    factor = -(hbar**2) / (2 * mass)
+    factor = kinetic_factor(hbar, mass)
     g_xx, g_yy = metric
     if V is not None:
         _check_potential(V, T)
@@ -252,10 +253,11 @@ def _apply(
         shape = (T.shape[0], T.shape[1])
         result = compiled_apply(T, V, coefficients, terms, shape, (dx, dy), name, stencil_order, "auto")
         return result if out is None else out.copy_(result)
-    torus, chosen = _grid(T.shape[0], T.shape[1], dx, dy, name, stencil_order)
+    torus, chosen = _grid(T.shape[0], T.shape[1], dx, dy, get_backend(name, stencil_order))
     return apply(Description(torus, chosen, terms, coefficients), T, V, out)
 
 
 @lru_cache(maxsize=64)
-def _grid(n_x: int, n_y: int, dx: float, dy: float, backend: str, stencil_order: int) -> tuple[Torus, Backend]:
-    return Torus((n_x, n_y), spacing=(dx, dy)), get_backend(backend, stencil_order)
+def _grid(n_x: int, n_y: int, dx: float, dy: float, backend: Backend) -> tuple[Torus, Backend]:
+    """Return one object for equal arguments: the stencil weights are computed once per backend object."""
+    return Torus((n_x, n_y), spacing=(dx, dy)), backend

@@ -1,16 +1,17 @@
 """The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 
-from spectral_ham._checks import NotHermitianError, as_scalar, check_field, check_out, invalid
+from spectral_ham._checks import NotHermitianError, as_count, as_scalar, check_field, check_out, invalid
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution, execution_name
+from spectral_ham.execution.base import inner
 from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
@@ -68,7 +69,7 @@ class Hamiltonian:
     hbar: Scalar
     mass: Scalar
     execution: str
-    kinetic: Description = field(repr=False)
+    _kinetic: Description = field(repr=False)
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Hamiltonian:
     ) -> None:
         metric = as_metric(inverse_metric, torus)
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
-        coefficients = metric.coefficients(-(hbar**2) / (2 * mass))
+        coefficients = metric.coefficients(kinetic_factor(hbar, mass))
         kinetic = Description(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
         check_execution("execution=...", execution, kinetic)
         object.__setattr__(self, "torus", torus)
@@ -93,12 +94,22 @@ class Hamiltonian:
         object.__setattr__(self, "hbar", hbar)
         object.__setattr__(self, "mass", mass)
         object.__setattr__(self, "execution", execution)
-        object.__setattr__(self, "kinetic", kinetic)
+        object.__setattr__(self, "_kinetic", kinetic)
 
     @property
     def backend(self) -> str:
         """Name of the backend."""
-        return self.kinetic.backend.name
+        return self._kinetic.backend.name
+
+    @property
+    def kinetic(self) -> Description:
+        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data.
+
+        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
+        """
+        if self._kinetic.is_static:
+            return self._kinetic
+        return self._kinetic.with_coefficients(self.inverse_metric.coefficients(kinetic_factor(self.hbar, self.mass)))
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
         """Return H[T] at time ``t``, written into ``out`` if it is given.
@@ -117,9 +128,10 @@ class Hamiltonian:
         diagonal = V.diagonal(T)
         if diagonal is not None:
             return apply(self.kinetic, T, diagonal, out, self.execution)
+        VT = V.apply(T)  # before anything is written: it may refuse T
         if out is not None:
             check_out("H(T, out=...)", out, T, [V.values])
-        return apply(self.kinetic, T, None, out, self.execution).add_(V.apply(T))
+        return apply(self.kinetic, T, None, out, self.execution).add_(VT)
 
     def with_potential(self, potential: PotentialLike | None) -> "Hamiltonian":
         """Return the Hamiltonian with the same kinetic part, tables included, and another potential."""
@@ -141,7 +153,7 @@ class Hamiltonian:
             >>> torch.allclose(free(T).abs().square().sum(), T.abs().square().sum())
             True
         """
-        return FourierMultiplier(self.torus, f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
+        return FourierMultiplier(self.torus, lambda: f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
 
     def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
@@ -158,7 +170,7 @@ class Hamiltonian:
         points = self.torus.size
         interaction = None if self.potential is None else self.potential.energy_density(T, t)
         HT = self(T, t=t) if interaction is None else apply(self.kinetic, T, execution=self.execution)
-        per_point = torch.linalg.vecdot(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
+        per_point = inner(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
         E: torch.Tensor = per_point.sum(dtype=torch.float64)
         if interaction is not None:
             E = E + interaction.sum(dtype=torch.float64)
@@ -240,6 +252,9 @@ class Hamiltonian:
         import numpy as np
         from scipy.sparse.linalg import LinearOperator
 
+        if not isinstance(channels, Sequence):
+            raise invalid("H.as_linear_operator(channels=...)", "a tuple of counts", channels, error=TypeError)
+        channels = tuple(as_count("H.as_linear_operator(channels=...)", n) for n in channels)
         V = self.potential_at(t)
         device = "cpu" if V is None else V.values.device
         is_complex = V is not None and V.values.is_complex()
@@ -283,3 +298,9 @@ class Hamiltonian:
     def potential_at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential | None:
         """Return V at time ``t`` in the state ``T``, or None for V = 0."""
         return None if self.potential is None else self.potential.at(t, T)
+
+
+def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:
+    """Return −ħ²/2m, in double precision."""
+    hbar, mass = (x.double() if isinstance(x, torch.Tensor) else x for x in (hbar, mass))
+    return -(hbar**2) / (2 * mass)

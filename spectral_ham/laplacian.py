@@ -50,7 +50,7 @@ class Laplacian:
     torus: Torus
     inverse_metric: InverseMetric
     execution: str
-    description: Description = field(repr=False)
+    _description: Description = field(repr=False)
 
     def __init__(
         self,
@@ -68,12 +68,22 @@ class Laplacian:
         object.__setattr__(self, "torus", torus)
         object.__setattr__(self, "inverse_metric", metric)
         object.__setattr__(self, "execution", execution)
-        object.__setattr__(self, "description", description)
+        object.__setattr__(self, "_description", description)
 
     @property
     def backend(self) -> str:
         """Name of the backend."""
-        return self.description.backend.name
+        return self._description.backend.name
+
+    @property
+    def description(self) -> Description:
+        """Σ_ij g^ij ∂_i ∂_j as data.
+
+        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
+        """
+        if self._description.is_static:
+            return self._description
+        return self._description.with_coefficients(self.inverse_metric.coefficients())
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return ∇²_g T, written into ``out`` if it is given."""
@@ -108,37 +118,53 @@ class Laplacian:
             >>> torch.allclose(solve(T - lap(T)), T)
             True
         """
-        table = f(self.symbol())
-        check_tensor("Laplacian.function(f=...)", table)
-        if table.shape != self.torus.shape:
-            raise invalid("Laplacian.function(f=...)", f"a function that keeps the shape {self.torus.shape}", table)
-        if not bool(torch.isfinite(table.detach()).all()):
-            raise ValueError("`Laplacian.function(f=...)` must be finite on the spectrum, but gives NaN or Inf.")
-        return FourierMultiplier(self.torus, table)
+        if not callable(f):
+            raise invalid("Laplacian.function(f=...)", "a function of the symbol", f, error=TypeError)
+        return FourierMultiplier(self.torus, lambda: f(self.symbol()))
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, init=False, eq=False)
 class FourierMultiplier:
     """T ↦ F⁻¹ (table · F T): a function of the Laplacian, made by `Laplacian.function`.
 
-    A complex table makes a real field complex. Gradients flow to T, and to the table where it carries one.
+    A complex table makes a real field complex. Gradients flow to T, and to what the table is computed from.
 
     Args:
         torus: the grid.
-        table: values over all modes in FFT order, torus.shape; even in k, as every function of the symbol is.
+        compute: returns the values over all modes in FFT order, torus.shape; even in k, as every function of the
+            symbol is. Called once, or in every call where the values carry a gradient (a graph serves one backward).
     """
 
     torus: Torus
-    table: torch.Tensor = field(repr=False)
+    _compute: Callable[[], torch.Tensor] = field(repr=False)
+    _table: torch.Tensor | None = field(repr=False)
+
+    def __init__(self, torus: Torus, compute: Callable[[], torch.Tensor]) -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            table = compute()
+        check_tensor("Laplacian.function(f=...)", table)
+        if table.shape != torus.shape:
+            raise invalid("Laplacian.function(f=...)", f"a function that keeps the shape {torus.shape}", table)
+        if not bool(torch.isfinite(table.detach()).all()):
+            raise ValueError("`Laplacian.function(f=...)` must be finite on the spectrum, but gives NaN or Inf.")
+        object.__setattr__(self, "torus", torus)
+        object.__setattr__(self, "_compute", compute)
+        object.__setattr__(self, "_table", None if carries_derivative(table) else table)
+
+    @property
+    def table(self) -> torch.Tensor:
+        """The values over all modes in FFT order."""
+        return self._compute() if self._table is None else self._table
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return f(∇²_g) T, written into ``out`` if it is given."""
         check_field("f(Laplacian)(T)", T, self.torus.shape)
-        field = T.to(T.dtype.to_complex()) if self.table.is_complex() else T
+        table = self.table
+        field = T.to(T.dtype.to_complex()) if table.is_complex() else T
         if out is not None:
-            check_out("f(Laplacian)(T, out=...)", out, field, [self.table])
-        table = self.table.to(field.device, field.dtype if self.table.is_complex() else field.dtype.to_real())
+            check_out("f(Laplacian)(T, out=...)", out, field, [table])
+        table = table.to(field.device, field.dtype if table.is_complex() else field.dtype.to_real())
         ndim = self.torus.ndim
         if out is None and (carries_derivative(field) or carries_derivative(table)):
             return differentiable_multiply_spectrum(field, table, ndim)
@@ -150,6 +176,8 @@ class FourierMultiplier:
 
 def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
     """Return the metric as an `InverseMetric` of the torus's dimension; None is flat."""
+    if not isinstance(torus, Torus):
+        raise invalid("torus=...", "a Torus", torus, "Make one: Torus((N_x, N_y), lengths=...).", TypeError)
     if metric is None:
         return InverseMetric((1.0,) * torus.ndim)
     made = metric if isinstance(metric, InverseMetric) else InverseMetric(metric)

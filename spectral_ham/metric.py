@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from spectral_ham._checks import LARGE_METRIC, LargeMetricWarning, carries_derivative, check_metric_values, invalid
@@ -39,7 +40,7 @@ class InverseMetric:
         False
     """
 
-    tensor: torch.Tensor
+    _given: torch.Tensor
 
     def __init__(self, components: torch.Tensor | Sequence[float] | Sequence[Sequence[float]]) -> None:
         where = "InverseMetric(components=...)"
@@ -55,13 +56,19 @@ class InverseMetric:
         check_metric_values(where, values.detach())
         largest = float(values.detach().abs().max())
         if largest > LARGE_METRIC:
-            warn_large_metric(largest, stacklevel=3)
-        object.__setattr__(self, "tensor", values if values.ndim == 1 else (values + values.mT) / 2)
+            warn_large_metric(largest, stacklevel=2)
+        object.__setattr__(self, "_given", given if carries_derivative(given) else values)
+
+    @property
+    def tensor(self) -> torch.Tensor:
+        """g^ij in float64, (d,) or (d, d); with the gradient of the tensor that was given."""
+        g = self._given.to(torch.float64)
+        return g if g.ndim == 1 else (g + g.mT) / 2
 
     @property
     def ndim(self) -> int:
         """Number of axes d."""
-        return self.tensor.shape[0]
+        return self._given.shape[0]
 
     @property
     def is_diagonal(self) -> bool:
@@ -77,7 +84,7 @@ class InverseMetric:
             return diagonal
         pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
         listed = g.detach().tolist()
-        return diagonal + tuple((i, j) for i, j in pairs if carries_derivative(g) or listed[i][j] != 0)
+        return diagonal + tuple((i, j) for i, j in pairs if carries_derivative(self._given) or listed[i][j] != 0)
 
     def coefficients(self, factor: Scalar = 1.0) -> tuple[Scalar, ...]:
         """Return the coefficient of ∂_i ∂_j for each of ``terms``: factor·g^ii, and 2·factor·g^ij off the diagonal.
@@ -85,7 +92,7 @@ class InverseMetric:
         Floats when nothing needs a gradient (no tensor is touched in a hot path then), else 0-d tensors.
         """
         g = self.tensor
-        differentiable = carries_derivative(g) or isinstance(factor, torch.Tensor)
+        differentiable = carries_derivative(self._given) or isinstance(factor, torch.Tensor)
         entries = [g[i] if g.ndim == 1 else g[i, j] for i, j in self.terms]
         scaled = [factor * entry * (1 if i == j else 2) for entry, (i, j) in zip(entries, self.terms, strict=True)]
         return tuple(scaled) if differentiable else tuple(float(value) for value in scaled)
@@ -108,8 +115,11 @@ def warn_large_metric(largest: float, stacklevel: int) -> None:
 def _as_tensor(components: object) -> torch.Tensor:
     if isinstance(components, torch.Tensor):
         return components
+    if isinstance(components, np.ndarray):
+        return torch.as_tensor(components, dtype=None)  # its own: float64, or a complex one to be refused
     if isinstance(components, Sequence) and any(isinstance(entry, torch.Tensor) for entry in components):
-        return torch.stack([torch.as_tensor(entry, dtype=torch.float64) for entry in components])
+        entries = [entry if isinstance(entry, torch.Tensor) else _as_tensor(entry) for entry in components]
+        return torch.stack(entries)
     # Python floats are read in float64: torch's default dtype must not round them first.
     return torch.as_tensor(components, dtype=torch.float64)
 

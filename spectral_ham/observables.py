@@ -53,8 +53,8 @@ def current(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
     """Return the probability current J^i = (ħ/m) Σ_j g^ij Im Σ_channels T* ∂_j T: real, (d,) + torus.shape.
 
     ∂_j is the backend's own first derivative, so that Σ J^i·ΔV = (‖T‖²/m) Σ_j g^ij ⟨p_j⟩ holds exactly. For a Hermitian
-    V that does not mix channels, ∂n/∂t = −Σ_i ∂_i J^i holds to rounding in the spectral backend where T has no
-    modes beyond half of Nyquist (else T* ∂_j T aliases), and to the stencil's order in the finite-difference one.
+    V, ∂n/∂t = −Σ_i ∂_i J^i holds to rounding in the spectral backend where T has no modes beyond half of Nyquist (else
+    T* ∂_j T aliases), and to the stencil's order in the finite-difference one.
 
     Units:
         [T]²·length/time (with ħ/m in length²/time).
@@ -71,7 +71,7 @@ def current(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
     torus = H.torus
     check_field("current(T)", T, torus.shape)
     field = T if T.is_complex() else T.to(T.dtype.to_complex())
-    gradients = [FourierMultiplier(torus, 1j * D.expand(torus.shape))(field) for D in _modified_wavenumbers(H, T)]
+    gradients = [_derivative(torus, D)(field) for D in _modified_wavenumbers(H, T)]
     conjugate = field.reshape(torus.size, -1)
     flux = [torch.linalg.vecdot(conjugate, dT.reshape(torus.size, -1)).imag for dT in gradients]
     J = [torch.zeros_like(flow) for flow in flux]
@@ -254,6 +254,11 @@ def _squared(torus: Torus, T: torch.Tensor) -> torch.Tensor:
 
 def _along(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
     return values.reshape([-1 if i == axis else 1 for i in range(ndim)])
+
+
+def _derivative(torus: Torus, D: torch.Tensor) -> FourierMultiplier:
+    """Return ∂ along one axis, whose symbol is i·D."""
+    return FourierMultiplier(torus, lambda: 1j * D.expand(torus.shape))
 
 
 def _modified_wavenumbers(H: Hamiltonian, T: torch.Tensor) -> list[torch.Tensor]:

@@ -92,7 +92,14 @@ def max_stable_dt(
 
 
 def hbar_of(H: Hamiltonian) -> float:
-    """Return the value of ħ, which may be a tensor that needs a gradient."""
+    """Return the value of ħ, which may be a tensor that needs a gradient.
+
+    Example:
+        >>> import spectral_ham as sh
+        >>> from spectral_ham.stability import hbar_of
+        >>> hbar_of(sh.Hamiltonian(sh.Torus(8), hbar=0.5))
+        0.5
+    """
     return float(H.hbar.detach()) if isinstance(H.hbar, torch.Tensor) else H.hbar
 
 

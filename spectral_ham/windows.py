@@ -105,7 +105,7 @@ def euler_window(
     c = _stacked(coefficients)
     tables = _products(c.reshape(-1, *(1,) * E.ndim) * E + 1, c, E, final_only=final_only)
     tables = _checked("euler_window(coefficients=...)", tables, T, tables.shape)
-    return FourierMultiplier(H.torus, tables)(T) if final_only else _apply_each(tables, T)
+    return FourierMultiplier(H.torus, lambda: tables)(T) if final_only else _apply_each(tables, T)
 
 
 def _kinetic_energies(where: str, H: Hamiltonian) -> torch.Tensor:

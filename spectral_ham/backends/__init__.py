@@ -19,6 +19,11 @@ BACKENDS: dict[str, Callable[[int], Backend]] = {
 """Name → how to build it from ``stencil_order`` (which a backend without a stencil accepts and ignores)."""
 
 
+def check_backend(where: str, name: object) -> None:
+    """Refuse an unknown backend, listing the known ones."""
+    check_option(where, name, BACKENDS)
+
+
 def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=...") -> Backend:
     """Return the backend called ``name``.
 
@@ -29,8 +34,17 @@ def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=..."
         >>> get_backend("fd", stencil_order=4)
         FiniteDifference(stencil_order=4)
     """
-    check_option(where, name, BACKENDS)
+    check_backend(where, name)
     return BACKENDS[name](stencil_order)
 
 
-__all__ = ["BACKENDS", "Backend", "Description", "FiniteDifference", "Spectral", "Stencil", "get_backend"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Description",
+    "FiniteDifference",
+    "Spectral",
+    "Stencil",
+    "check_backend",
+    "get_backend",
+]

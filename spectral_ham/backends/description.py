@@ -76,7 +76,7 @@ class Description:
 
     def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
         """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""
-        total: torch.Tensor | float = 0.0
+        total = torch.zeros((), dtype=dtype, device=device)
         for (i, j), c in zip(self.terms, self.coefficients, strict=True):
             if i == j:
                 term = self._open(i, self.axis_symbol(i, 2, dtype, device))
@@ -84,7 +84,7 @@ class Description:
                 first_i, first_j = (self._open(a, self.axis_symbol(a, 1, dtype, device)) for a in (i, j))
                 term = -first_i * first_j
             total = total + (c * scale) * term
-        return torch.as_tensor(total).expand(self.torus.shape)
+        return total.expand(self.torus.shape)
 
     def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
         return values.reshape([-1 if i == axis else 1 for i in range(self.torus.ndim)])

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from numbers import Integral
 from typing import ClassVar, final
 
 import torch
@@ -80,8 +81,10 @@ class FiniteDifference(Backend):
     name: ClassVar[str] = "fd"
 
     def __post_init__(self) -> None:
-        if isinstance(self.stencil_order, bool) or self.stencil_order not in ORDERS:
-            raise invalid("stencil_order=...", f"one of {', '.join(map(str, ORDERS))}", self.stencil_order)
+        order = self.stencil_order
+        # 4.0 equals 4, and would be taken for it by every cache; True is no order.
+        if isinstance(order, bool) or not isinstance(order, Integral) or order not in ORDERS:
+            raise invalid("stencil_order=...", f"one of {', '.join(map(str, ORDERS))}", order)
 
     @property
     def min_points(self) -> int:

@@ -221,7 +221,7 @@ def _lowest_sums(spectra: list[torch.Tensor], count: int) -> tuple[torch.Tensor,
 
     The lowest sums use the ``count`` lowest of every partial sum, so axes are joined one by one and cut.
     """
-    sums, chosen = spectra[0], [torch.arange(len(spectra[0]))]
+    sums, chosen = spectra[0], [torch.arange(len(spectra[0]), dtype=torch.int64)]
     for spectrum in spectra[1:]:
         joined, order = (sums[:, None] + spectrum).flatten().sort()
         sums, order = joined[:count], order[:count]

@@ -26,7 +26,8 @@ def apply(
         execution: "auto", "fft", "dense" or "stencil".
     """
     if out is not None:
-        check_out("H(T, out=...)", out, T, [diagonal])
+        recorded = [c for c in description.coefficients if isinstance(c, torch.Tensor)]
+        check_out("H(T, out=...)", out, T, [diagonal, *recorded])
         if not torch.compiler.is_compiling():
             return run(description, T, diagonal, out, execution)
     if torch.compiler.is_compiling():

@@ -7,6 +7,7 @@ import torch
 
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description
+from spectral_ham.execution.base import inner
 from spectral_ham.execution.runner import run
 
 Operator = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -41,7 +42,7 @@ def pullback(
     grad_T = apply(G, None if diagonal is None else diagonal.conj()) if needs_T else None
     grad_V = _grad_diagonal(T, G, diagonal) if needs_V and diagonal is not None else None
     grad_c = [
-        torch.linalg.vecdot(term(T, None).flatten(), G.flatten()).real.double() if needed else None
+        inner(term(T, None).flatten(), G.flatten()).real.double() if needed else None
         for needed, term in zip(needs_c, terms, strict=True)
     ]
     return grad_T, grad_V, grad_c
@@ -72,13 +73,16 @@ class _Apply(torch.autograd.Function):
     def forward(
         T: torch.Tensor, diagonal: torch.Tensor | None, description: Description, execution: str, *coefficients: Scalar
     ) -> torch.Tensor:
-        return run(description.with_coefficients(coefficients), T, diagonal, None, execution)
+        # `.data` drops the mark of a view: autograd forbids H(T).add_(…) on a view that was made in here.
+        return run(description.with_coefficients(coefficients), T, diagonal, None, execution).data
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG004
         T, diagonal, ctx.description, ctx.execution, *coefficients = inputs
         tensors = [c for c in coefficients if isinstance(c, torch.Tensor)]
-        ctx.save_for_backward(T, diagonal, *tensors)
+        _, needs_V, _, _, *needs_c = ctx.needs_input_grad
+        # T̄ is linear in G alone: T itself is kept only for the gradients of V and c.
+        ctx.save_for_backward(T if needs_V or any(needs_c) else None, diagonal, *tensors)
         ctx.save_for_forward(T, diagonal, *tensors)
         ctx.floats = tuple(None if isinstance(c, torch.Tensor) else c for c in coefficients)
 
@@ -96,6 +100,7 @@ class _Apply(torch.autograd.Function):
         dT, dV, _, _, *dc = tangents
         result = torch.zeros_like(T) if dT is None else apply(dT, diagonal)
         if dV is not None:
+            dV = dV.to(T.dtype if dV.is_complex() else T.dtype.to_real())
             result = result + dV.reshape(dV.shape + (1,) * (T.ndim - dV.ndim)) * T
         for dc_t, term in zip(dc, terms, strict=True):
             if dc_t is not None:

@@ -1,7 +1,5 @@
 """Execution by dense 1-D matrices: one real matrix product per axis."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar, final
 
 import torch
@@ -9,7 +7,7 @@ import torch
 from spectral_ham._cache import geometry_cache
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
-from spectral_ham.execution.base import Execution, add_diagonal, real_view
+from spectral_ham.execution.base import Execution, add_diagonal, ieee_float32, real_view
 from spectral_ham.execution.fourier import circulant_column
 
 
@@ -49,7 +47,7 @@ class Circulant(Execution):
         source, target = real_view(X), real_view(result)
         scratch = torch.empty_like(source) if description.has_cross_terms else source
         started = False
-        with _ieee_matmul():
+        with ieee_float32():
             for (i, j), matrices in zip(description.terms, tables, strict=True):
                 if i == j:
                     _multiply_axis(matrices[0], source, i, target, add=started)
@@ -71,7 +69,7 @@ def axis_matrix(
 
     def build() -> torch.Tensor:
         symbol = description.axis_symbol(axis, derivative, torch.float64, torch.device("cpu"))
-        j = torch.arange(n)
+        j = torch.arange(n, dtype=torch.int64)
         return circulant_column(symbol, derivative)[(j[:, None] - j[None, :]) % n].to(device, dtype)
 
     return geometry_cache.get(("matrix", derivative, n, spacing, backend, dtype, device), build)
@@ -89,17 +87,3 @@ def _multiply_axis(matrix: torch.Tensor, X: torch.Tensor, axis: int, out: torch.
         out.view(before, n).addmm_(X.view(before, n), matrix.mT, beta=beta)
     else:
         out.view(before, n, behind).baddbmm_(matrix.expand(before, n, n), X.view(before, n, behind), beta=beta)
-
-
-@contextmanager
-def _ieee_matmul() -> Iterator[None]:
-    """Keep float32 products in float32: TF32 or bfloat16 passes would put an error of 5 % on H·T at N = 28."""
-    precision = torch.get_float32_matmul_precision()
-    if precision == "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(precision)

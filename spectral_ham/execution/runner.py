@@ -5,7 +5,7 @@ import torch
 from spectral_ham._checks import check_option, invalid
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
-from spectral_ham.execution.base import Execution
+from spectral_ham.execution.base import Execution, without_autocast
 from spectral_ham.execution.circulant import Circulant
 from spectral_ham.execution.fourier import Fourier
 from spectral_ham.execution.planner import PlanKey, choose
@@ -40,8 +40,7 @@ def run(
         values = values.reshape(X.shape)
     chosen = EXECUTIONS[execution_name(description, X, execution)]
     tables = _tables(chosen, description, X.dtype.to_real(), X.device)
-    # Autocast would run the products in half precision, which H never does.
-    with torch.autocast(X.device.type, enabled=False), torch.no_grad():
+    with without_autocast(X), torch.no_grad():
         result = chosen.run(description, tables, X, values, None if out is None else out.view(X.shape))
     return result.view(T.shape) if out is None else out
 
@@ -58,7 +57,8 @@ def execution_name(description: Description, T: torch.Tensor, execution: str) ->
         return execution
     candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
     reals = T.numel() // description.torus.size * (2 if T.is_complex() else 1)
-    return choose(PlanKey(description.torus.shape, reals), candidates)
+    double = T.dtype in (torch.complex128, torch.float64)
+    return choose(PlanKey(description.torus.shape, reals, double), candidates)
 
 
 def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:

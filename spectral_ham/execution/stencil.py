@@ -7,7 +7,8 @@ import torch
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
-from spectral_ham.execution.base import Execution, add_diagonal, real_view
+from spectral_ham.execution.base import Execution, add_diagonal, ieee_float32, real_view
+from spectral_ham.execution.depthwise import five_points, suits_depthwise
 
 
 @final
@@ -50,6 +51,13 @@ class StencilSweep(Execution):
         out: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
+        if suits_depthwise(real_view(X), tables):
+            with ieee_float32():
+                fast = five_points(real_view(X), tables)
+            result = torch.view_as_complex(fast.view(*X.shape, 2)) if X.is_complex() else fast
+            if diagonal is not None:
+                add_diagonal(result, diagonal, X)
+            return result if out is None else out.copy_(result)
         result = torch.empty_like(X) if out is None else out
         source, target = real_view(X), real_view(result)
         center = sum(weights[0][0] for (i, j), weights in zip(description.terms, tables, strict=True) if i == j)

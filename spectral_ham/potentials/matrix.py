@@ -48,7 +48,7 @@ class MatrixPotential(StaticPotential):
     def on(self, torus: Torus) -> StaticPotential:
         """Return V with grid axes in front, of length 1 where one matrix serves all points."""
         V = self.values
-        if V.shape[:-2] == torus.shape:
+        if V.shape[:-2] in (torus.shape, (1,) * torus.ndim):  # the second: bound before
             return self
         if V.ndim > 2:
             raise invalid("MatrixPotential(values=...)", f"of shape (D, D) or {torus.shape} + (D, D)", V)

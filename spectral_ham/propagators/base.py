@@ -73,7 +73,9 @@ class Propagator(ABC):
     @property
     def z(self) -> complex | torch.Tensor:
         """The factor in e^{zH}: −i·dt/ħ, or −dt/ħ in imaginary time (then real). A tensor where ħ is one."""
-        return (-1.0 if self.imaginary else -1j) * self.dt / self.hamiltonian.hbar
+        hbar = self.hamiltonian.hbar
+        unit = -1.0 if self.imaginary else -1j
+        return unit * self.dt / (hbar.double() if isinstance(hbar, torch.Tensor) else hbar)
 
     def _as_evolving(self, T: torch.Tensor) -> torch.Tensor:
         """Promote a real field where the evolution makes it complex."""

@@ -1,0 +1,303 @@
+"""The architecture, read from the source: who may import whom, who may mention what, and what an import costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import spectral_ham
+
+PACKAGE = Path(spectral_ham.__file__).parent
+REPOSITORY = PACKAGE.parent
+
+# A file imports from a lower row, from an earlier file of its own row, or from its package's base.py.
+ROWS = {
+    "L0": ("_typing", "_checks", "_cache"),
+    "L1 geometry": ("torus", "metric"),
+    "L1 exact solutions": (
+        "exact.base",
+        "exact.plane_wave",
+        "exact.finite_difference",
+        "exact.cosine",
+        "exact.manufactured",
+        "exact",
+    ),
+    "L1 convergence": (
+        "convergence.base",
+        "convergence.orders",
+        "convergence.richardson",
+        "convergence.study",
+        "convergence.verdicts",
+        "convergence.studies",
+        "convergence",
+    ),
+    "L2": ("backends.base", "backends.spectral", "backends.finite_difference", "backends.description", "backends"),
+    "L3": (
+        "execution.base",
+        "execution.fourier",
+        "execution.circulant",
+        "execution.depthwise",
+        "execution.stencil",
+        "execution.planner",
+        "execution.runner",
+        "execution.adjoint",
+        "execution.compiled",
+        "execution",
+    ),
+    "L4": (
+        "potentials.base",
+        "potentials.diagonal",
+        "potentials.matrix",
+        "potentials.time_dependent",
+        "potentials.library",
+        "potentials.create",
+        "potentials",
+        "laplacian",
+        "hamiltonian",
+    ),
+    "L7": ("context", "functional", "plotting", "about", ""),
+    "L8": ("cli",),
+}
+# Exact solutions must not share code with what they judge, and convergence studies know numbers only.
+BESIDE = {
+    "L1 exact solutions": {"L0", "L1 geometry"},
+    "L1 convergence": {"L0"},
+}
+ORDER = [(row, module) for row, modules in ROWS.items() for module in modules]
+POSITION = {module: place for place, (_, module) in enumerate(ORDER)}
+ROW_OF = {module: row for row, module in ORDER}
+
+MAX_LINES = 320
+FACTORIES = {
+    "arange", "as_tensor", "empty", "empty_strided", "eye", "fftfreq", "full", "linspace", "logspace", "normal",
+    "ones", "rand", "randint", "randn", "range", "rfftfreq", "scalar_tensor", "tensor", "zeros",
+}  # fmt: skip
+
+
+def module_name(path):
+    """Return the name below ``spectral_ham``: "execution.fourier", "execution" for the package, "" for the top."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+EVERY_FILE = pytest.mark.parametrize("name", sorted(SOURCES), ids=lambda name: name or "__init__")
+
+
+def package_imports(tree):
+    """Yield (module below spectral_ham, imported name or None), wherever in the file the import stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from ((n.removeprefix("spectral_ham").lstrip("."), None) for n in names if top(n) == "spectral_ham")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            if top(node.module) == "spectral_ham":
+                parent = node.module.removeprefix("spectral_ham").lstrip(".")
+                for alias in node.names:
+                    inner = f"{parent}.{alias.name}".lstrip(".")
+                    yield (inner, None) if inner in SOURCES else (parent, alias.name)
+
+
+def top(module):
+    return module.split(".")[0]
+
+
+def allowed(importer, imported):
+    if imported == ".".join([*importer.split(".")[:-1], "base"]) or imported == f"{importer}.base":
+        return True
+    row, source = ROW_OF[importer], ROW_OF[imported]
+    if row == source:
+        return POSITION[imported] < POSITION[importer]
+    return source in BESIDE[row] if row in BESIDE else POSITION[imported] < POSITION[importer]
+
+
+def test_every_file_has_a_row():
+    """A file without a row is refused: put it where it belongs."""
+    assert set(SOURCES) == set(ROW_OF)
+
+
+@EVERY_FILE
+def test_imports_point_downwards(name):
+    upwards = [
+        imported
+        for imported, attribute in package_imports(TREES[name])
+        if attribute != "__version__" and not allowed(name, imported)  # the version is a string, and stands at the top
+    ]
+    assert not upwards, f"{name} imports {upwards}"
+
+
+def test_rows_are_distinguished():
+    """The rule itself: what it must let pass, and what it must not."""
+    for importer, imported in [
+        ("torus", "_checks"),
+        ("metric", "torus"),
+        ("exact.cosine", "exact.base"),
+        ("execution.circulant", "execution.fourier"),
+        ("execution.planner", "execution.base"),
+        ("hamiltonian", "laplacian"),
+        ("functional", "context"),
+        ("cli", ""),
+    ]:
+        assert allowed(importer, imported)
+    for importer, imported in [
+        ("_checks", "torus"),
+        ("exact.cosine", "backends"),
+        ("exact.base", "convergence"),
+        ("convergence.study", "torus"),
+        ("convergence.orders", "convergence.studies"),
+        ("backends.spectral", "execution"),
+        ("execution.fourier", "execution.circulant"),
+        ("laplacian", "hamiltonian"),
+        ("hamiltonian", "context"),
+        ("functional", "cli"),
+    ]:
+        assert not allowed(importer, imported)
+
+
+def mentions(tree, dotted):
+    """Tell whether code (not prose) names ``dotted``, as an attribute or in an import."""
+    parent, _, last = dotted.rpartition(".")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == dotted:
+            return True
+        if isinstance(node, ast.Import) and any(f"{alias.name}.".startswith(f"{dotted}.") for alias in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            if f"{node.module}.".startswith(f"{dotted}."):
+                return True
+            if node.module == parent and any(alias.name == last for alias in node.names):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("torch.fft", {"execution.fourier"}),
+        ("torch.autograd.Function", {"execution.adjoint"}),
+        ("torch.library.custom_op", {"execution.compiled"}),
+        ("spectral_ham.backends.BACKENDS", set()),
+        ("spectral_ham.context.current_frame", {"functional"}),
+    ],
+)
+def test_one_file_alone_mentions(what, where):
+    assert {name for name, tree in TREES.items() if mentions(tree, what)} == where
+
+
+def test_mentions_finds_all_spellings():
+    for code in (
+        "torch.fft.fft2(x)",
+        "import torch.fft",
+        "from torch import fft",
+        "from torch.fft import fft2",
+        "f = torch.fft",
+    ):
+        assert mentions(ast.parse(code), "torch.fft")
+    for code in ("'torch.fft'", "import torch", "torch.ffts(x)", "from torch.fftpack import x"):
+        assert not mentions(ast.parse(code), "torch.fft")
+
+
+@pytest.mark.parametrize("name", [name for row in ("L2", "L3", "L4", "L7") for name in ROWS[row]])
+def test_the_flag_is_compared_in_the_registry_alone(name):
+    """No ``if backend == "fd"`` in the library: what depends on the backend asks its description."""
+    compared = [
+        ast.unparse(node)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Compare | ast.match_case)
+        and any(isinstance(part, ast.Constant) and part.value in ("spectral", "fd") for part in ast.walk(node))
+    ]
+    assert not compared
+
+
+def factory_calls_without_dtype(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FACTORIES:
+            owner = ast.unparse(node.func.value)
+            if top(owner) == "torch" and not any(keyword.arg == "dtype" for keyword in node.keywords):
+                yield node
+
+
+@EVERY_FILE
+def test_no_tensor_is_made_in_the_default_dtype(name):
+    """By default torch takes float32: 2π/N, built in it, is wrong by 1e-7 and looks right."""
+    found = [f"line {node.lineno}: {ast.unparse(node)}" for node in factory_calls_without_dtype(TREES[name])]
+    assert not found
+
+
+def test_the_dtype_lint_sees():
+    for code in ("torch.arange(4)", "torch.full((2,), 1.0, device=d)", "torch.fft.fftfreq(4)", "torch.tensor(1.0)"):
+        assert list(factory_calls_without_dtype(ast.parse(code)))
+    for code in ("torch.arange(4, dtype=torch.float64)", "torch.empty_like(T)", "np.arange(4)", "math.full()"):
+        assert not list(factory_calls_without_dtype(ast.parse(code)))
+
+
+def forbidden(tree, *, prints):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            yield node, "assert"
+        elif isinstance(node, ast.ExceptHandler) and node.type is None:
+            yield node, "bare except"
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called == "print" and not prints:
+                yield node, "print"
+            elif called.endswith(".item"):
+                yield node, ".item()"
+            elif called in ("exec", "eval"):
+                yield node, called
+
+
+@EVERY_FILE
+def test_nothing_forbidden(name):
+    found = [f"line {node.lineno}: {what}" for node, what in forbidden(TREES[name], prints=name == "cli")]
+    assert not found
+
+
+def test_forbidden_sees():
+    code = "assert x\nprint(x)\ny = x.item()\ntry:\n    pass\nexcept:\n    pass\neval('1')"
+    assert {what for _, what in forbidden(ast.parse(code), prints=False)} == {
+        "assert",
+        "print",
+        ".item()",
+        "bare except",
+        "eval",
+    }
+
+
+@EVERY_FILE
+def test_files_are_short(name):
+    lines = SOURCES[name].read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MAX_LINES
+    assert not [number for number, line in enumerate(lines, start=1) if "TODO" in line or "FIXME" in line]
+
+
+@pytest.mark.parametrize("folder", ["validation", "benchmarks", "docs"])
+def test_what_stands_outside_uses_public_names(folder):
+    private = [
+        f"{path.relative_to(REPOSITORY)}: {module}.{attribute}"
+        for path in sorted((REPOSITORY / folder).rglob("*.py"))
+        for module, attribute in package_imports(ast.parse(path.read_text(encoding="utf-8")))
+        if any(part.startswith("_") and not part.startswith("__") for part in f"{module}.{attribute}".split("."))
+    ]
+    assert not private
+
+
+NEW_MODULES = """
+import sys, torch
+before = set(sys.modules)
+import spectral_ham
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
+"""
+
+
+def test_importing_loads_nothing_heavy():
+    """Beyond torch and the standard library, nothing: scipy, matplotlib, tabulate and tqdm are loaded where used."""
+    command = [sys.executable, "-c", NEW_MODULES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    loaded = set(done.stdout.split())
+    assert "spectral_ham" in loaded
+    assert loaded - {"spectral_ham", "torch"} <= sys.stdlib_module_names

@@ -1,0 +1,188 @@
+"""The validation suite can fail: each way of breaking the operator is seen by the studies that are about it.
+
+Only complex128 claims count: a relative error of 1e-9 is out of their reach by six orders of magnitude, and
+within the rounding of complex64.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import pytest
+import torch
+
+import spectral_ham as sh
+import spectral_ham.backends.finite_difference as fd_backend
+import spectral_ham.backends.spectral as spectral_backend
+import spectral_ham.execution as execution
+import spectral_ham.execution.stencil as stencil
+from spectral_ham.backends import Description
+from validation.claim import Claim
+from validation.studies import STUDIES
+from validation.study import Mode
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
+Patch = pytest.MonkeyPatch
+FFT, STENCIL = Mode(execution="fft"), Mode(execution="stencil")
+
+genuine_run = execution.run
+genuine_add_shifted = stencil._add_shifted
+genuine_weights = fd_backend.second_derivative_weights
+genuine_coefficients = sh.InverseMetric.coefficients
+genuine_second_symbol = spectral_backend.Spectral.second_derivative_symbol
+
+
+def factor_1e_9(patch: Patch) -> None:
+    """H (1 + 1e-9)."""
+    patch.setattr(execution, "run", lambda *arguments: genuine_run(*arguments).mul_(1 + 1e-9))
+
+
+def axes_swapped(patch: Patch) -> None:
+    """g^yy on axis 0 and g^xx on axis 1, as in the kernel that the package replaces."""
+
+    def run(description: Description, *rest: object) -> torch.Tensor:
+        diagonal = [c for c, (i, j) in zip(description.coefficients, description.terms, strict=True) if i == j]
+        swapped = (*reversed(diagonal), *description.coefficients[len(diagonal) :])
+        return genuine_run(dataclasses.replace(description, coefficients=swapped, prepared={}), *rest)
+
+    patch.setattr(execution, "run", run)
+
+
+def not_symmetric(patch: Patch) -> None:
+    """A first derivative of relative size 1e-9 leaks in: Hermiticity and parity are lost, a real field stays real."""
+
+    def run(description: Description, T: torch.Tensor, *rest: object) -> torch.Tensor:
+        result = genuine_run(description, T, *rest)
+        return result + 1e-9 * result.abs().max() / T.abs().max() * (T.roll(1, 0) - T.roll(-1, 0))
+
+    patch.setattr(execution, "run", run)
+
+
+def single_precision_inside(patch: Patch) -> None:
+    """The field passes through complex64 (or float32) on its way."""
+
+    def run(description: Description, T: torch.Tensor, *rest: object) -> torch.Tensor:
+        narrow = torch.complex64 if T.is_complex() else torch.float32
+        return genuine_run(description, T.to(narrow).to(T.dtype), *rest)
+
+    patch.setattr(execution, "run", run)
+
+
+def potential_subtracted(patch: Patch) -> None:
+    """−V."""
+
+    def run(description: Description, T: torch.Tensor, V: torch.Tensor | None, *rest: object) -> torch.Tensor:
+        return genuine_run(description, T, None if V is None else -V, *rest)
+
+    patch.setattr(execution, "run", run)
+
+
+def matrix_transposed(patch: Patch) -> None:
+    """V_{ca} T_c instead of V_{ac} T_c."""
+    genuine = sh.MatrixPotential.apply
+    patch.setattr(sh.MatrixPotential, "apply", lambda V, T: genuine(sh.MatrixPotential(V.values.mT), T))
+
+
+def zero_padded(patch: Patch) -> None:
+    """Neighbors across the seam count as 0: what stays inside is added, what crosses is not."""
+
+    def add_shifted(out: torch.Tensor, X: torch.Tensor, axis: int, shift: int, w: float) -> None:
+        N = X.shape[axis]
+        kept = (0, N - shift, shift) if 2 * shift < N else (N - shift, shift, 0)
+        to, length, start = kept
+        out.narrow(axis, to, length).add_(X.narrow(axis, start, length), alpha=w)
+
+    patch.setattr(stencil, "_add_shifted", add_shifted)
+
+
+def wrong_weight(patch: Patch) -> None:
+    """The outermost weight of each stencil is off by 1 in 1e6; the weights still sum to 0."""
+
+    def weights(order: int) -> tuple[float, ...]:
+        _, *outer = map(float, genuine_weights(order))
+        outer[-1] *= 1 + 1e-6
+        return (-2 * sum(outer), *outer)
+
+    patch.setattr(fd_backend, "second_derivative_weights", weights)
+
+
+def cross_term_halved(patch: Patch) -> None:
+    """g^xy ∂_x ∂_y instead of g^xy ∂_x ∂_y + g^yx ∂_y ∂_x."""
+
+    def coefficients(metric: sh.InverseMetric, factor: float = 1.0) -> tuple[float, ...]:
+        found = zip(genuine_coefficients(metric, factor), metric.terms, strict=True)
+        return tuple(c if i == j else c / 2 for c, (i, j) in found)
+
+    patch.setattr(sh.InverseMetric, "coefficients", coefficients)
+
+
+def nyquist_kept(patch: Patch) -> None:
+    """The first derivative of the Nyquist mode is not 0."""
+    patch.setattr(spectral_backend, "without_nyquist", lambda symbol: symbol)
+
+
+def float32_wavenumbers(patch: Patch) -> None:
+    """The table of k² was made in float32, as torch.fft.fftfreq makes it by default."""
+
+    def symbol(self: object, n: int, spacing: float) -> torch.Tensor:
+        return genuine_second_symbol(self, n, spacing).to(torch.float32).to(torch.float64)
+
+    patch.setattr(spectral_backend.Spectral, "second_derivative_symbol", symbol)
+
+
+def energy_without_volume(patch: Patch) -> None:
+    """The sum over points is not made an integral."""
+    patch.setattr(sh.Torus, "cell_volume", 1.0)
+
+
+SABOTAGES: list[tuple[Callable[[Patch], None], str, Mode]] = [
+    *((factor_1e_9, study, mode) for study in STUDIES for mode in (FFT, STENCIL)),
+    *((axes_swapped, study, FFT) for study in ("plane_waves", "every_wave", "agreement", "axes_and_seam", "drop_in")),
+    *((axes_swapped, study, STENCIL) for study in ("plane_waves", "fd_symbol", "fd_orders", "axes_and_seam")),
+    *((not_symmetric, study, FFT) for study in ("structure", "every_wave", "cosine_potential")),
+    *((single_precision_inside, study, FFT) for study in ("plane_waves", "every_wave", "precision", "drop_in")),
+    *((potential_subtracted, study, FFT) for study in ("plane_waves", "agreement", "cosine_potential", "potentials")),
+    (matrix_transposed, "potentials", FFT),
+    *((zero_padded, study, STENCIL) for study in ("plane_waves", "fd_symbol", "structure", "axes_and_seam", "drop_in")),
+    *((wrong_weight, study, STENCIL) for study in ("plane_waves", "fd_symbol", "fd_orders", "dispersion")),
+    *((cross_term_halved, study, FFT) for study in ("every_wave", "fd_symbol", "agreement")),
+    (cross_term_halved, "fd_symbol", STENCIL),
+    *((nyquist_kept, study, FFT) for study in ("every_wave", "structure")),
+    *((float32_wavenumbers, study, FFT) for study in ("plane_waves", "every_wave", "precision", "cosine_potential")),
+    (energy_without_volume, "structure", FFT),
+]
+
+
+def double_precision_claims(study: str, mode: Mode) -> Iterator[Claim]:
+    """Yield the claims of a study that are about double precision."""
+    for result in STUDIES[study].run(mode):
+        if isinstance(result, Claim) and not any(single in result.name for single in ("complex64", "float32")):
+            yield result
+
+
+@lru_cache
+def sane_failures(study: str, mode: Mode) -> tuple[str, ...]:
+    """Return the names of the claims that fail without sabotage, and refuse a study without any claim."""
+    claims = list(double_precision_claims(study, mode))
+    assert claims
+    return tuple(claim.name for claim in claims if not claim.passed)
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "study", "mode"),
+    SABOTAGES,
+    ids=[f"{sabotage.__name__}-{study}-{mode.execution}" for sabotage, study, mode in SABOTAGES],
+)
+def test_a_broken_operator_is_seen(
+    sabotage: Callable[[Patch], None], study: str, mode: Mode, monkeypatch: Patch
+) -> None:
+    assert not sane_failures(study, mode)
+    sh.clear_cache()
+    with monkeypatch.context() as patch:
+        sabotage(patch)
+        assert any(not claim.passed for claim in double_precision_claims(study, mode))
+
+
+def test_every_study_is_sabotaged() -> None:
+    assert {study for _, study, _ in SABOTAGES} == set(STUDIES)
