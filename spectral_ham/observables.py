@@ -9,9 +9,8 @@ import math
 import torch
 
 from spectral_ham._checks import as_number, check_field, check_tensor, invalid
-from spectral_ham.execution.fourier import transform
+from spectral_ham.execution.fourier import inverse_transform, transform
 from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.laplacian import FourierMultiplier
 from spectral_ham.torus import Torus
 
 
@@ -70,16 +69,17 @@ def current(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
     """
     torus = H.torus
     check_field("current(T)", T, torus.shape)
-    field = T if T.is_complex() else T.to(T.dtype.to_complex())
-    gradients = [_derivative(torus, D)(field) for D in _modified_wavenumbers(H, T)]
-    conjugate = field.reshape(torus.size, -1)
-    flux = [torch.linalg.vecdot(conjugate, dT.reshape(torus.size, -1)).imag for dT in gradients]
+    X = T.reshape(*torus.shape, -1).to(T.dtype.to_complex())
+    axes = range(torus.ndim)
+    X_hat = transform(X, axes)
+    symbols = [1j * D.to(T.dtype.to_real()).unsqueeze(-1) for D in _modified_wavenumbers(H, T)]
+    flux = [torch.linalg.vecdot(X, inverse_transform(symbol * X_hat, axes)).imag for symbol in symbols]
     J = [torch.zeros_like(flow) for flow in flux]
     for (i, j), c in zip(H.kinetic.terms, H.kinetic.coefficients, strict=True):
         # c_ij = −(ħ²/2m) g^ij, twice that off the diagonal, where it stands for ij and ji.
         J[i] = J[i] - c / H.hbar * flux[j]
         J[j] = J[j] - c / H.hbar * flux[i]
-    return torch.stack(J).reshape(torus.ndim, *torus.shape)
+    return torch.stack(J)
 
 
 def momentum(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
@@ -254,11 +254,6 @@ def _squared(torus: Torus, T: torch.Tensor) -> torch.Tensor:
 
 def _along(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
     return values.reshape([-1 if i == axis else 1 for i in range(ndim)])
-
-
-def _derivative(torus: Torus, D: torch.Tensor) -> FourierMultiplier:
-    """Return ∂ along one axis, whose symbol is i·D."""
-    return FourierMultiplier(torus, lambda: 1j * D.expand(torus.shape))
 
 
 def _modified_wavenumbers(H: Hamiltonian, T: torch.Tensor) -> list[torch.Tensor]:
