@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from spectral_ham import potentials
+from spectral_ham._about import about, citation
 from spectral_ham._cache import clear_cache
 from spectral_ham._checks import LargeMetricWarning, NotHermitianError, UnsupportedDTypeError
-from spectral_ham.about import about, citation
 from spectral_ham.context import INHERIT, GeometryContext, MetricContext
 from spectral_ham.evolution import evolve
 from spectral_ham.functional import (

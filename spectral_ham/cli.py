@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _about(_: argparse.Namespace) -> int:
-    from spectral_ham.about import about
+    from spectral_ham._about import about
 
     print(about())
     return 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham.about import about, citation
+from spectral_ham._about import about, citation
 from spectral_ham.cli import main
 from spectral_ham.convergence import ConvergenceStudy, Verdict
 
@@ -215,7 +215,7 @@ def test_about_lists_versions_and_threads(capsys):
 
 
 def test_about_survives_a_missing_extra(monkeypatch):
-    monkeypatch.setattr("spectral_ham.about.PACKAGES", ("no-such-package",))
+    monkeypatch.setattr("spectral_ham._about.PACKAGES", ("no-such-package",))
     assert "no-such-package is not installed" in about()
 
 

@@ -57,7 +57,7 @@ ROWS = {
         "laplacian",
         "hamiltonian",
     ),
-    "L7": ("context", "functional", "plotting", "about", ""),
+    "L7": ("context", "functional", "plotting", "_about", ""),
     "L8": ("cli",),
 }
 # Exact solutions must not share code with what they judge, and convergence studies know numbers only.

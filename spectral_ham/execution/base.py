@@ -1,8 +1,8 @@
 """What an execution is: a way of running a description on a field, A·T + diagonal∘T."""
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -88,14 +88,34 @@ _FLOAT32_SETTINGS: tuple[Any, ...] = (
 )
 
 
-@contextmanager
-def ieee_float32() -> Iterator[None]:
+class _IeeeFloat32:
+    """The settings are the process's, shared by its threads: the first one in pins them, the last one out restores."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._changed: list[tuple[Any, str]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                found = [(setting, setting.fp32_precision) for setting in _FLOAT32_SETTINGS]
+                self._changed = [(setting, value) for setting, value in found if value not in ("none", "ieee")]
+                for setting, _ in self._changed:
+                    setting.fp32_precision = "ieee"
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for setting, value in self._changed:
+                    setting.fp32_precision = value
+
+
+_IEEE_FLOAT32 = _IeeeFloat32()
+
+
+def ieee_float32() -> AbstractContextManager[None]:
     """Keep float32 products in float32: TF32 or bfloat16 passes would put an error of 5 % on H·T at N = 28."""
-    changed = [(s, s.fp32_precision) for s in _FLOAT32_SETTINGS if s.fp32_precision not in ("none", "ieee")]
-    for setting, _ in changed:
-        setting.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        for setting, precision in changed:
-            setting.fp32_precision = precision
+    return _IEEE_FLOAT32

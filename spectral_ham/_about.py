@@ -13,7 +13,7 @@ def about() -> str:
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.about import about
+        >>> from spectral_ham._about import about
         >>> about().splitlines()[0] == f"spectral_ham {sh.__version__}"
         True
     """
@@ -37,7 +37,7 @@ def citation() -> str:
     """Return a BibTeX entry for this version.
 
     Example:
-        >>> from spectral_ham.about import citation
+        >>> from spectral_ham._about import citation
         >>> print(citation().splitlines()[0])
         @software{spectral_ham,
     """
