@@ -4,15 +4,13 @@ H[T] = -(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spectral_ham import potentials
 from spectral_ham._about import about, citation
 from spectral_ham._cache import clear_cache
 from spectral_ham._checks import LargeMetricWarning, NotHermitianError, UnsupportedDTypeError
 from spectral_ham.context import INHERIT, GeometryContext, MetricContext
-from spectral_ham.evolution import evolve
 from spectral_ham.functional import (
     create_potential,
     hamiltonian_evolution,
@@ -34,10 +32,16 @@ from spectral_ham.potentials import (
     TimeDependentPotential,
 )
 from spectral_ham.torus import Torus
-from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
 
 if TYPE_CHECKING:
-    from spectral_ham import convergence, exact, plotting
+    from spectral_ham import convergence, exact, observables, plotting, propagators
+    from spectral_ham.advisor import Advice
+    from spectral_ham.eigen import eigenstates, ground_state
+    from spectral_ham.evolution import evolve
+    from spectral_ham.propagators.wave import wave_evolution
+    from spectral_ham.stability import max_stable_dt
+    from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
+    from spectral_ham.windows import euler_window, window
 
 __version__ = "0.1.0"
 
@@ -58,6 +62,15 @@ __all__ = [
     "Trajectory",
     "Stats",
     "EvolutionError",
+    "Advice",
+    "max_stable_dt",
+    "ground_state",
+    "eigenstates",
+    "window",
+    "euler_window",
+    "wave_evolution",
+    "observables",
+    "propagators",
     # potentials
     "potentials",
     "Potential",
@@ -87,9 +100,24 @@ __all__ = [
     "LargeMetricWarning",
 ]
 
+_LATER = {
+    **dict.fromkeys(("convergence", "exact", "observables", "plotting", "propagators")),
+    "evolve": "evolution",
+    **dict.fromkeys(("Trajectory", "Stats", "EvolutionError"), "trajectory"),
+    "Advice": "advisor",
+    "max_stable_dt": "stability",
+    **dict.fromkeys(("ground_state", "eigenstates"), "eigen"),
+    **dict.fromkeys(("window", "euler_window"), "windows"),
+    "wave_evolution": "propagators.wave",
+}
+"""What the operators do not need, and the module that has it (None: it is the module)."""
 
-def __getattr__(name: str) -> ModuleType:
-    """Import the modules that operators do not need when they are first asked for."""
-    if name in ("convergence", "exact", "plotting"):
+
+def __getattr__(name: str) -> Any:
+    """Import what the operators do not need when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'spectral_ham' has no attribute {name!r}")
+    module = _LATER[name]
+    if module is None:
         return import_module(f"spectral_ham.{name}")
-    raise AttributeError(f"module 'spectral_ham' has no attribute {name!r}")
+    return getattr(import_module(f"spectral_ham.{module}"), name)

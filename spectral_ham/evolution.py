@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 
 from spectral_ham._checks import check_field, check_option, invalid
+from spectral_ham.advisor import advise
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.march import March
 from spectral_ham.plan import Plan, choose_plan, first_guess, rounding
@@ -66,6 +68,10 @@ def evolve(
             takes "checkpoint" beyond 32 steps.
         callback: called as callback(T, t) at the saved times.
 
+    Warns:
+        Advice: a step at a splitting resonance or beyond the stability limit, a field that the grid or the stencil
+            resolves badly, a precision too coarse for the tolerance; each names its remedy.
+
     Raises:
         ValueError: arguments that contradict each other or H; the message names them.
         EvolutionError: the field became NaN or Inf; it carries the run up to there.
@@ -86,6 +92,8 @@ def evolve(
     when = schedule(time, t0, save_times, imaginary=imaginary)
     T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
     plan = choose_plan(H, T, when, method, dt, tol, imaginary)
+    for advice in advise(H, T, method=plan.method, dt=plan.dt, tol=plan.tol, time=time, t=t0, imaginary=imaginary):
+        warnings.warn(advice, stacklevel=2)
     run = _Runner(H, T, plan, when, dict(observables or {}), imaginary, progress, gradient, callback)
     if plan.leaps or plan.method == "exact" or plan.dt is not None:
         steps = 1 if plan.dt is None else when.steps(plan.dt)
@@ -184,6 +192,10 @@ def _largest_difference(a: Trajectory, b: Trajectory, T: torch.Tensor) -> float:
     return max(float(torch.linalg.vector_norm(x - y)) for x, y in pairs) / scale
 
 
+def _as_tensor(value: torch.Tensor | float) -> torch.Tensor:
+    return value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
 class _Watch:
     """Looks at the field between blocks of steps: progress, NaN and Inf, and what to keep."""
 
@@ -246,7 +258,7 @@ class _Watch:
             self.times.append(t)
             self.fields.append(T)
             for name, observe in self.run.observables.items():
-                self.values[name].append(torch.as_tensor(observe(T, t)))
+                self.values[name].append(_as_tensor(observe(T, t)))
             if self.run.callback is not None:
                 self.run.callback(T, t)
 

@@ -239,7 +239,7 @@ def spectrum_tail(torus: Torus, T: torch.Tensor, fraction: float = 1 / 3) -> tor
     check_field("spectrum_tail(T)", T, torus.shape)
     S = kept = spectrum(torus, T)
     for axis, n in enumerate(torus.shape):
-        j = torch.arange(n, device=S.device)
+        j = torch.arange(n, dtype=torch.int64, device=S.device)
         number = torch.minimum(j, n - j)  # |mode number|
         kept = kept * _along(axis, number <= (1 - fraction) * n / 2, torus.ndim)
     return ((S - kept).sum(dtype=torch.float64) / S.sum(dtype=torch.float64)).to(S.dtype)

@@ -11,6 +11,7 @@ import torch
 
 from spectral_ham._checks import invalid
 from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.stability import hbar_of
 
 FORMAT = "spectral_ham restart 1"
 SECONDS_BETWEEN_WRITES = 20.0
@@ -68,7 +69,7 @@ def fingerprint(H: Hamiltonian, T: torch.Tensor, *plan: object) -> str:
         >>> fingerprint(H, T, "strang", 0.1) == fingerprint(H, T, "strang", 0.2)
         False
     """
-    digest = hashlib.sha256(repr((FORMAT, H.torus, H.execution, float(H.hbar), T.dtype, *plan)).encode())
+    digest = hashlib.sha256(repr((FORMAT, H.torus, H.execution, hbar_of(H), T.dtype, *plan)).encode())
     tensors = [H.kinetic.symbol(torch.float64, torch.device("cpu")), T]
     if H.potential is not None:
         digest.update(type(H.potential).__name__.encode())

@@ -21,6 +21,10 @@ STEPPED = [name for name in METHODS if name not in ("exact", "chebyshev", "lancz
 SPLITTINGS = ("lie", "strang", "yoshida4", "yoshida6", "suzuki4", "blanes_moan4")
 
 
+# Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
+pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+
+
 def lattice(t=0.0):
     x, y = TORUS.coordinates()
     a, b = (2 * math.pi / length for length in TORUS.lengths)

@@ -37,6 +37,13 @@ class ScalarPotential(StaticPotential):
     def __init__(self, values: torch.Tensor) -> None:
         object.__setattr__(self, "values", checked_values("ScalarPotential(values=...)", values))
 
+    @classmethod
+    def unchecked(cls, values: torch.Tensor) -> "ScalarPotential":
+        """Return the potential without looking at its values, where they are made anew for every field."""
+        potential = object.__new__(cls)
+        object.__setattr__(potential, "values", values)
+        return potential
+
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""
         if self.values.shape != torus.shape:
@@ -65,7 +72,7 @@ class ScalarPotential(StaticPotential):
 
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
         """Return e^{zV}, pointwise."""
-        return ScalarPotential(torch.exp(z * in_double(self.values)))
+        return ScalarPotential.unchecked(torch.exp(z * in_double(self.values)))
 
     def mean(self) -> complex:
         """Return the mean value."""
@@ -103,6 +110,13 @@ class ElementwisePotential(StaticPotential):
     def __init__(self, values: torch.Tensor) -> None:
         object.__setattr__(self, "values", checked_values("ElementwisePotential(values=...)", values))
 
+    @classmethod
+    def unchecked(cls, values: torch.Tensor) -> "ElementwisePotential":
+        """Return the potential without looking at its values, where they are made anew for every field."""
+        potential = object.__new__(cls)
+        object.__setattr__(potential, "values", values)
+        return potential
+
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""
         if self.values.shape[: torus.ndim] != torus.shape:
@@ -139,7 +153,7 @@ class ElementwisePotential(StaticPotential):
 
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
         """Return e^{zV}, pointwise."""
-        return ElementwisePotential(torch.exp(z * in_double(self.values)))
+        return ElementwisePotential.unchecked(torch.exp(z * in_double(self.values)))
 
     def mean(self) -> complex:
         """Return the mean value."""

@@ -26,7 +26,7 @@ class NonlinearPotential(Potential):
         torus: left out by users; set when a Hamiltonian binds the potential.
 
     Raises:
-        ValueError: V of another shape, complex, or with NaN or Inf.
+        ValueError: V of another shape, or complex.
 
     Example:
         >>> import torch, spectral_ham as sh
@@ -53,7 +53,7 @@ class NonlinearPotential(Potential):
         grid = T.shape if self.torus is None else T.shape[: self.torus.ndim]
         if not isinstance(V, torch.Tensor) or V.is_complex() or V.shape not in (T.shape, grid):
             raise invalid("NonlinearPotential(function=...)", f"a function with real values {tuple(grid)} or like T", V)
-        return ScalarPotential(V) if V.shape == grid else ElementwisePotential(V)
+        return ScalarPotential.unchecked(V) if V.shape == grid else ElementwisePotential.unchecked(V)
 
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor:
         """Return F, the interaction energy per volume."""
@@ -108,7 +108,7 @@ class GrossPitaevskii(Potential):
         if T is None:
             raise invalid("potential=...", "linear here, where no field is at hand", "a GrossPitaevskii potential")
         interaction = self.g * self._density(T)
-        return ScalarPotential(interaction if self.external is None else self.external + interaction)
+        return ScalarPotential.unchecked(interaction if self.external is None else self.external + interaction)
 
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor:  # noqa: ARG002
         """Return V_ext·n + (g/2)·n²."""

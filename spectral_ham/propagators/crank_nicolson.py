@@ -118,5 +118,7 @@ class CrankNicolson(Propagator):
             if float(torch.linalg.vector_norm(system @ y - rhs)) <= target or float(norm) == 0:
                 break
             basis.append(candidate / norm)
-        combined = sum(weight * vector for weight, vector in zip(y.flatten(), basis, strict=False))
-        return self._multiply(self._preconditioner, torch.as_tensor(combined))
+        combined = torch.zeros_like(residual)
+        for weight, vector in zip(y.flatten(), basis, strict=False):
+            combined = combined + weight * vector
+        return self._multiply(self._preconditioner, combined)

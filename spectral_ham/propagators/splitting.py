@@ -139,7 +139,10 @@ class Splitting(Propagator):
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
         """Return T after ``steps`` steps."""
         a, b = self.scheme.kinetic, self.scheme.potential
-        T = self._kick(self._as_evolving(T), b[0], t)
+        T = self._as_evolving(T)
+        if steps == 0:
+            return T
+        T = self._kick(T, b[0], t)
         for step in range(steps):
             start = t + step * self.dt
             for i, share in enumerate(a):
