@@ -10,6 +10,8 @@ import torch
 from spectral_ham._typing import PerAxis, Scalar
 
 FIELD_DTYPES = (torch.complex64, torch.complex128, torch.float32, torch.float64)
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+_REAL = {complex_dtype: real_dtype for real_dtype, complex_dtype in _COMPLEX.items()}
 LARGE_METRIC = 1e6
 
 
@@ -23,6 +25,16 @@ class NotHermitianError(ValueError):
 
 class LargeMetricWarning(UserWarning):
     """An inverse metric component is so large that it rules the stable time step and the rounding error."""
+
+
+def as_complex(dtype: torch.dtype) -> torch.dtype:
+    """Return the complex dtype of the same precision (torch.compile cannot trace `dtype.to_complex`)."""
+    return _COMPLEX.get(dtype, dtype)
+
+
+def as_real(dtype: torch.dtype) -> torch.dtype:
+    """Return the real dtype of the same precision (torch.compile cannot trace `dtype.to_real`)."""
+    return _REAL.get(dtype, dtype)
 
 
 def invalid(

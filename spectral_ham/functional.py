@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 
 from spectral_ham._checks import (
+    as_complex,
     as_number,
     as_scalar,
     check_field_dtype,
@@ -223,7 +224,7 @@ def _evolve(
     if V is not None:
         _check_potential(V, T)
         if V.is_complex() and not T.is_complex():
-            T = T.to(T.dtype.to_complex())
+            T = T.to(as_complex(T.dtype))
     return _apply(T, V, (X, Y), (factor * g_xx, factor * g_yy), backend, spacing, stencil_order, out)
 
 

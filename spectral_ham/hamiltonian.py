@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
-from spectral_ham._checks import NotHermitianError, as_count, as_scalar, check_field, check_out, invalid
+from spectral_ham._checks import NotHermitianError, as_complex, as_count, as_scalar, check_field, check_out, invalid
 from spectral_ham._typing import Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution, execution_name
 from spectral_ham.execution.base import inner
-from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric
+from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric, detached
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
 from spectral_ham.torus import Torus
@@ -85,7 +85,7 @@ class Hamiltonian:
     ) -> None:
         metric = as_metric(inverse_metric, torus)
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
-        coefficients = metric.coefficients(kinetic_factor(hbar, mass))
+        coefficients = detached(metric.coefficients(kinetic_factor(hbar, mass)))
         kinetic = Description(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
         check_execution("execution=...", execution, kinetic)
         object.__setattr__(self, "torus", torus)
@@ -124,7 +124,7 @@ class Hamiltonian:
         if V is None:
             return apply(self.kinetic, T, None, out, self.execution)
         if V.values.is_complex() and not T.is_complex():
-            T = T.to(T.dtype.to_complex())
+            T = T.to(as_complex(T.dtype))
         diagonal = V.diagonal(T)
         if diagonal is not None:
             return apply(self.kinetic, T, diagonal, out, self.execution)

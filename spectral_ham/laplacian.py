@@ -6,8 +6,8 @@ from typing import final
 
 import torch
 
-from spectral_ham._checks import carries_derivative, check_field, check_out, check_tensor, invalid
-from spectral_ham._typing import Device
+from spectral_ham._checks import as_complex, as_real, carries_derivative, check_field, check_out, check_tensor, invalid
+from spectral_ham._typing import Device, Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution
 from spectral_ham.execution.fourier import differentiable_multiply_spectrum, multiply_spectrum
@@ -63,7 +63,7 @@ class Laplacian:
     ) -> None:
         metric = as_metric(inverse_metric, torus)
         chosen = get_backend(backend, stencil_order)
-        description = Description(torus, chosen, metric.terms, metric.coefficients())
+        description = Description(torus, chosen, metric.terms, detached(metric.coefficients()))
         check_execution("execution=...", execution, description)
         object.__setattr__(self, "torus", torus)
         object.__setattr__(self, "inverse_metric", metric)
@@ -161,10 +161,10 @@ class FourierMultiplier:
         """Return f(∇²_g) T, written into ``out`` if it is given."""
         check_field("f(Laplacian)(T)", T, self.torus.shape)
         table = self.table
-        field = T.to(T.dtype.to_complex()) if table.is_complex() else T
+        field = T.to(as_complex(T.dtype)) if table.is_complex() else T
         if out is not None:
             check_out("f(Laplacian)(T, out=...)", out, field, [table])
-        table = table.to(field.device, field.dtype if table.is_complex() else field.dtype.to_real())
+        table = table.to(field.device, field.dtype if table.is_complex() else as_real(field.dtype))
         ndim = self.torus.ndim
         if out is None and (carries_derivative(field) or carries_derivative(table)):
             return differentiable_multiply_spectrum(field, table, ndim)
@@ -185,3 +185,8 @@ def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
         needs = f"of the torus's dimension {torus.ndim}"
         raise invalid("inverse_metric=...", needs, made, f"Give {torus.ndim} components, x first.")
     return made
+
+
+def detached(coefficients: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """Return the values alone: what is kept holds no graph."""
+    return tuple(c.detach() if isinstance(c, torch.Tensor) else c for c in coefficients)

@@ -41,6 +41,8 @@ class InverseMetric:
     """
 
     _given: torch.Tensor
+    terms: tuple[Entry, ...]
+    """The pairs (i, j), i ≤ j, whose ∂_i ∂_j takes part: the diagonal first, then what is off it."""
 
     def __init__(self, components: torch.Tensor | Sequence[float] | Sequence[Sequence[float]]) -> None:
         where = "InverseMetric(components=...)"
@@ -58,6 +60,7 @@ class InverseMetric:
         if largest > LARGE_METRIC:
             warn_large_metric(largest, stacklevel=2)
         object.__setattr__(self, "_given", given if carries_derivative(given) else values)
+        object.__setattr__(self, "terms", _terms(values.detach(), keep_all=carries_derivative(given)))
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -74,17 +77,6 @@ class InverseMetric:
     def is_diagonal(self) -> bool:
         """Whether ∇²_g is a sum of 1-D operators. A (d, d) tensor that needs a gradient counts as full."""
         return all(i == j for i, j in self.terms)
-
-    @property
-    def terms(self) -> tuple[Entry, ...]:
-        """The pairs (i, j), i ≤ j, whose ∂_i ∂_j takes part: the diagonal first, then what is off it."""
-        d, g = self.ndim, self.tensor
-        diagonal = tuple((i, i) for i in range(d))
-        if g.ndim == 1:
-            return diagonal
-        pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
-        listed = g.detach().tolist()
-        return diagonal + tuple((i, j) for i, j in pairs if carries_derivative(self._given) or listed[i][j] != 0)
 
     def coefficients(self, factor: Scalar = 1.0) -> tuple[Scalar, ...]:
         """Return the coefficient of ∂_i ∂_j for each of ``terms``: factor·g^ii, and 2·factor·g^ij off the diagonal.
@@ -122,6 +114,17 @@ def _as_tensor(components: object) -> torch.Tensor:
         return torch.stack(entries)
     # Python floats are read in float64: torch's default dtype must not round them first.
     return torch.as_tensor(components, dtype=torch.float64)
+
+
+def _terms(values: torch.Tensor, *, keep_all: bool) -> tuple[Entry, ...]:
+    """Read the values once, at construction: a call may not wait for an accelerator."""
+    d = values.shape[0]
+    diagonal = tuple((i, i) for i in range(d))
+    if values.ndim == 1:
+        return diagonal
+    listed = values.tolist()
+    pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
+    return diagonal + tuple((i, j) for i, j in pairs if keep_all or listed[i][j] != 0)
 
 
 def _is_metric_shape(shape: torch.Size) -> bool:

@@ -623,6 +623,23 @@ def test_gradients_of_an_operator_under_compile(backend, compiler):
 
 @compiles
 @pytest.mark.usefixtures("fresh_compiler")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_changes_of_dtype_compile(dtype):
+    """A complex V promotes a real field, and a complex table does: neither may break the graph."""
+    T, V = field(6, 5, 2, 2, dtype=dtype), field(6, 5, dtype=torch.complex128, seed=2)
+    lap = sh.Laplacian(sh.Torus((6, 5)))
+    heat, phase = lap.function(torch.exp), lap.function(lambda s: torch.exp(1j * s))
+
+    def f(T):
+        return sh.hamiltonian_evolution(T, V=V), heat(T), phase(T)
+
+    for one, other in zip(compiled(f)(T), f(T), strict=True):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+
+
+@compiles
+@pytest.mark.usefixtures("fresh_compiler")
 def test_a_compiled_function_takes_a_second_grid():
     """The second shape makes the compiler try symbolic shapes."""
 

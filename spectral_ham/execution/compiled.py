@@ -58,7 +58,7 @@ def _op(
     geometry = _geometry(tuple(terms), tuple(shape), tuple(spacing), backend, stencil_order, execution)
     # On the CPU the values are at hand; on an accelerator they stay there, as 0-d tensors.
     values = coefficients.tolist() if coefficients.device.type == "cpu" else coefficients.unbind()
-    return run(geometry.with_coefficients(values), T, diagonal, None, execution)
+    return run(geometry.with_coefficients(values), T, diagonal, None, execution).data  # no view, as in adjoint.py
 
 
 @_op.register_fake
