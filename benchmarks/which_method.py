@@ -82,13 +82,11 @@ def save_figure(document: Mapping[str, Any], path: Path) -> None:
         ax.set_title(case["problem"], loc="left", fontsize="medium")
     for ax in axes[:, 0]:
         ax.set_ylabel("error at the end, relative to ‖T₀‖")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    for ax in axes[0, 1:]:
-        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-            if name not in labels:
-                handles.append(handle)
-                labels.append(name)
-    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize="small")
+    legend = {}
+    for ax in axes[1]:
+        legend.update(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    handles = [legend[method] for method in STYLES if method in legend]
+    figure.legend(handles=handles, loc="outside lower center", ncols=7, frameon=False, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 

@@ -64,6 +64,7 @@ ROWS = {
         "propagators.diagonal",
         "propagators.chebyshev",
         "propagators.krylov",
+        "propagators.reversible",
         "propagators.crank_nicolson",
         "propagators.runge_kutta",
         "propagators.etdrk4",

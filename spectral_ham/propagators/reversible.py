@@ -15,7 +15,12 @@ from spectral_ham.propagators.splitting import Splitting
 
 def check_reversible(where: str, step: Propagator) -> None:
     """Refuse a propagator whose step cannot be undone by its own factors."""
-    if not isinstance(step, Splitting) or not step.is_symmetric or not step.is_unitary or not step.hamiltonian.is_static:
+    if (
+        not isinstance(step, Splitting)
+        or not step.is_symmetric
+        or not step.is_unitary
+        or not step.hamiltonian.is_static
+    ):
         needs = "'autograd' or 'checkpoint' for this method and H"
         remedy = "'reversible' serves symmetric splittings of a static Hermitian H in real time."
         raise invalid(where, needs, "reversible", remedy)
@@ -51,7 +56,7 @@ class _Reversible(torch.autograd.Function):
         ctx.save_for_backward(output, *tables)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[Any, ...]:
         (G,) = cotangents
         T, *tables = ctx.saved_tensors
@@ -74,23 +79,23 @@ class _Reversible(torch.autograd.Function):
 
 def _tables(step: Splitting) -> list[torch.Tensor]:
     """Return all tensors that the factors are made of, kinetic first."""
-    return [m.table for m in step.kinetic.values()] + [V.values for V in step.phases.values()]
+    return [m.table for m in step._kinetic.values()] + [V.values for V in step._phases.values()]
 
 
 def _inverses(step: Splitting, tables: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    count = len(step.kinetic)
+    count = len(step._kinetic)
     inverse_phases = [
         table.mH if isinstance(V, MatrixPotential) else table.conj()
-        for V, table in zip(step.phases.values(), tables[count:], strict=True)
+        for V, table in zip(step._phases.values(), tables[count:], strict=True)
     ]
     return [table.conj().resolve_conj() for table in tables[:count]] + [x.resolve_conj() for x in inverse_phases]
 
 
 def _with_tables(step: Splitting, tables: Sequence[torch.Tensor]) -> Splitting:
     """Return the same splitting with other tensors in its factors."""
-    count, torus = len(step.kinetic), step.hamiltonian.torus
-    kinetic = {a: _multiplier(torus, table) for a, table in zip(step.kinetic, tables[:count], strict=True)}
-    phases = {w: type(V).unchecked(table) for (w, V), table in zip(step.phases.items(), tables[count:], strict=True)}
+    count, torus = len(step._kinetic), step.hamiltonian.torus
+    kinetic = {a: _multiplier(torus, table) for a, table in zip(step._kinetic, tables[:count], strict=True)}
+    phases = {w: type(V).unchecked(table) for (w, V), table in zip(step._phases.items(), tables[count:], strict=True)}
     return step.with_factors(kinetic, phases)
 
 

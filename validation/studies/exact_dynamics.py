@@ -136,7 +136,7 @@ def _rabi(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     amplitudes = torch.tensor([c - 1j * s * delta, -1j * s * omega.conjugate()], dtype=torch.complex128)
     T = plane_wave(torus, wave)[..., None] * torch.tensor([1.0, 0.0], dtype=torch.complex128)
     expected = cmath.exp(-1j * E * time / HBAR) * plane_wave(torus, wave)[..., None] * amplitudes
-    for method, extra in (("exact", 0.0), ("strang", 0.0), ("blanes_moan4", 0.0), ("lanczos", METHOD_TOL)):
+    for method, extra in (("exact", 0.0), ("strang", 0.0), ("lanczos", METHOD_TOL)):
         yield claim(
             name=f"Rabi oscillation with detuning and a complex coupling: {method}",
             formula=f"c_1 = cos(Wt/ħ) − i(δ/W) sin, c_2 = −i(Ω*/W) sin, W² = δ² + |Ω|²; {BUDGET}",
@@ -167,7 +167,7 @@ def _boost(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     phase = (p * x - (p**2 * g / (2 * MASS) + float(energy[0])) * time) / HBAR
     T = state[0] * torch.exp(1j * p * x / HBAR)
     expected = state[0].roll(cells) * torch.exp(1j * phase)
-    for method in ("auto", "magnus4"):
+    for method in ("auto", "magnus4") if mode.full else ("auto",):
         yield claim(
             name=f"Galilean boost, a lattice that moves: {method} with tol = {tol:g}",
             formula="φ(x − vt) e^(i(px − p²gt/2m − Et)/ħ), v = gp/m; relative error ≤ 3 tol",
@@ -179,7 +179,7 @@ def _boost(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
 
 def _long_times(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     """Dense and separable diagonal forms, against Chebyshev's expansion and the coherent state of a harmonic trap."""
-    torus, time = sh.Torus((28, 28), lengths=(2.9, 4.7)), 20.0 if mode.full else 2.0
+    torus, time = sh.Torus((28, 28), lengths=(2.9, 4.7)), 20.0 if mode.full else 1.0
     H = hamiltonian(torus, sh.InverseMetric(DIAGONAL), "fd", mode.default("fd"), V=coupled_potential(torus))
     T = random_field((28, 28, 16, 16), 4)
     yield claim(
@@ -211,7 +211,7 @@ def _long_times(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
 
 
 def _leap(H: sh.Hamiltonian, T: torch.Tensor, time: float, method: str) -> torch.Tensor:
-    return sh.evolve(H, T, time, method=method).final
+    return propagator(method, H, time)(T)
 
 
 STUDY = Study("exact_dynamics", "Motions that are known exactly, by every method that should follow them", run)
