@@ -208,7 +208,7 @@ def mentions(tree, dotted):
     ("what", "where"),
     [
         ("torch.fft", {"execution.fourier"}),
-        ("torch.autograd.Function", {"execution.adjoint"}),
+        ("torch.autograd.Function", {"execution.adjoint", "propagators.reversible"}),
         ("torch.library.custom_op", {"execution.compiled"}),
         ("spectral_ham.backends.BACKENDS", set()),
         ("spectral_ham.context.current_frame", {"functional"}),
