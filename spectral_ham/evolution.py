@@ -14,12 +14,12 @@ from spectral_ham.advisor import advise
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.march import March
 from spectral_ham.plan import Plan, choose_plan, first_guess, rounding
-from spectral_ham.propagators import Tally, propagator
+from spectral_ham.propagators import Tally, check_reversible, propagator
 from spectral_ham.restart import RestartFile, fingerprint
 from spectral_ham.schedule import SAME, Schedule, schedule
 from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
 
-GRADIENTS = ("auto", "autograd", "checkpoint")
+GRADIENTS = ("auto", "autograd", "checkpoint", "reversible")
 AUTOGRAD_STEPS = 32
 MAX_STEPS = 2**24
 
@@ -64,8 +64,9 @@ def evolve(
         restart: a file that the run is written to every 20 seconds and at its end. If it exists, the run goes on from
             it, to the same bits; a file of another run is refused. Not together with a search for the step
             (``tol`` with a fixed-step method), nor with gradients.
-        gradient: "autograd" records every step, "checkpoint" keeps √n fields and computes the rest again; "auto"
-            takes "checkpoint" beyond 32 steps.
+        gradient: "autograd" records every step; "checkpoint" keeps √n fields and computes the rest again;
+            "reversible" keeps one field and undoes the steps (a symmetric splitting of a static Hermitian H in real
+            time; first derivatives only); "auto" takes "checkpoint" beyond 32 steps.
         callback: called as callback(T, t) at the saved times.
 
     Warns:
@@ -126,9 +127,13 @@ class _Runner:
     def once(self, steps: int, file: RestartFile | None = None) -> Trajectory:
         """Return the run with a given number of steps."""
         tally, watch = Tally(), _Watch(self, file)
-        many = self.gradient == "checkpoint" or (self.gradient == "auto" and steps > AUTOGRAD_STEPS)
-        checkpointed = many and torch.is_grad_enabled()
-        march = March(self.H, self.plan, self.when, self.imaginary, watch, checkpointed, tally)
+        gradient = self.gradient if torch.is_grad_enabled() else "autograd"
+        if gradient == "auto":
+            gradient = "checkpoint" if steps > AUTOGRAD_STEPS else "autograd"
+        if gradient == "reversible":
+            step = propagator(self.plan.method, self.H, self.when.duration / steps, imaginary=self.imaginary)
+            check_reversible("evolve(gradient=...)", step)
+        march = March(self.H, self.plan, self.when, self.imaginary, watch, gradient, tally)
         start, done = watch.resumed()
         with watch:
             for t, T in march.states(start, steps, done, skip=len(watch.times)):

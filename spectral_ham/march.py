@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.plan import Plan, growth
-from spectral_ham.propagators import METHODS, Exact, Propagator
+from spectral_ham.propagators import METHODS, Exact, Propagator, Splitting, reversible_advance
 from spectral_ham.propagators.base import Tally
 from spectral_ham.schedule import SAME, Schedule
 
@@ -30,7 +30,7 @@ class March:
         when: interval and stops.
         imaginary: imaginary time.
         watch: looks at the field between blocks.
-        checkpointed: keep only √n fields for the backward pass, and compute the rest again.
+        gradient: "autograd" keeps every step for the backward pass, "checkpoint" √n fields, "reversible" one.
         tally: where the costs of all propagators are added up.
     """
 
@@ -39,7 +39,7 @@ class March:
     when: Schedule
     imaginary: bool
     watch: Watch
-    checkpointed: bool
+    gradient: str
     tally: Tally
 
     def states(self, T: torch.Tensor, steps: int, done: int = 0, skip: int = 0) -> Iterator[tuple[float, torch.Tensor]]:
@@ -98,7 +98,9 @@ class March:
         return (self.plan.tol or 0.0) / 2 * abs(dt / self.when.duration) / grown
 
     def _advance(self, main: Propagator, T: torch.Tensor, steps: int, t: float) -> torch.Tensor:
-        if not self.checkpointed:
+        if self.gradient == "reversible" and isinstance(main, Splitting):
+            return reversible_advance(main, T, steps)
+        if self.gradient != "checkpoint":
             return main.advance(T, steps, t=t)
         done = 0
         while done < steps:

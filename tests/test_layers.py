@@ -64,6 +64,7 @@ ROWS = {
         "propagators.diagonal",
         "propagators.chebyshev",
         "propagators.krylov",
+        "propagators.reversible",
         "propagators.crank_nicolson",
         "propagators.runge_kutta",
         "propagators.etdrk4",
@@ -207,7 +208,7 @@ def mentions(tree, dotted):
     ("what", "where"),
     [
         ("torch.fft", {"execution.fourier"}),
-        ("torch.autograd.Function", {"execution.adjoint"}),
+        ("torch.autograd.Function", {"execution.adjoint", "propagators.reversible"}),
         ("torch.library.custom_op", {"execution.compiled"}),
         ("spectral_ham.backends.BACKENDS", set()),
         ("spectral_ham.context.current_frame", {"functional"}),

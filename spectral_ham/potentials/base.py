@@ -1,7 +1,7 @@
 """What a potential is: something that adds V·T to the kinetic term."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 import torch
 
@@ -45,6 +45,11 @@ class StaticPotential(Potential):
         """Return None."""
 
     values: torch.Tensor
+
+    @classmethod
+    @abstractmethod
+    def unchecked(cls, values: torch.Tensor) -> Self:
+        """Return the potential without looking at its values, where they are made anew for every field."""
 
     @property
     @abstractmethod

@@ -1,7 +1,7 @@
 """Potentials that multiply pointwise: one value per grid point, or one per grid point and channel."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import torch
 
@@ -38,7 +38,7 @@ class ScalarPotential(StaticPotential):
         object.__setattr__(self, "values", checked_values("ScalarPotential(values=...)", values))
 
     @classmethod
-    def unchecked(cls, values: torch.Tensor) -> "ScalarPotential":
+    def unchecked(cls, values: torch.Tensor) -> Self:
         """Return the potential without looking at its values, where they are made anew for every field."""
         potential = object.__new__(cls)
         object.__setattr__(potential, "values", values)
@@ -111,7 +111,7 @@ class ElementwisePotential(StaticPotential):
         object.__setattr__(self, "values", checked_values("ElementwisePotential(values=...)", values))
 
     @classmethod
-    def unchecked(cls, values: torch.Tensor) -> "ElementwisePotential":
+    def unchecked(cls, values: torch.Tensor) -> Self:
         """Return the potential without looking at its values, where they are made anew for every field."""
         potential = object.__new__(cls)
         object.__setattr__(potential, "values", values)

@@ -1,11 +1,11 @@
 """A potential that mixes channels: a D×D matrix at every grid point."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import torch
 
-from spectral_ham._checks import check_same_device, invalid
+from spectral_ham._checks import carries_derivative, check_same_device, invalid
 from spectral_ham.potentials.base import StaticPotential, checked_values, in_double
 from spectral_ham.torus import Torus
 
@@ -45,6 +45,13 @@ class MatrixPotential(StaticPotential):
             raise invalid(where, "square in its last two axes, (D, D) or grid + (D, D)", checked)
         object.__setattr__(self, "values", checked)
 
+    @classmethod
+    def unchecked(cls, values: torch.Tensor) -> Self:
+        """Return the potential without looking at its values."""
+        potential = object.__new__(cls)
+        object.__setattr__(potential, "values", values)
+        return potential
+
     def on(self, torus: Torus) -> StaticPotential:
         """Return V with grid axes in front, of length 1 where one matrix serves all points."""
         V = self.values
@@ -81,7 +88,13 @@ class MatrixPotential(StaticPotential):
 
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
         """Return the matrix exponential e^{zV} at every grid point."""
-        return MatrixPotential(torch.linalg.matrix_exp(z * in_double(self.values)))
+        V = in_double(self.values)
+        if carries_derivative(V) or isinstance(z, torch.Tensor) or not self.is_hermitian:
+            return MatrixPotential.unchecked(torch.linalg.matrix_exp(z * V))
+        # Unitary to rounding, where torch's matrix exponential keeps eleven digits; but autograd must not enter eigh.
+        energies, states = torch.linalg.eigh(V)
+        factors = torch.exp(z * energies)
+        return MatrixPotential.unchecked((states * factors.unsqueeze(-2)) @ states.mH.to(factors.dtype))
 
     def mean(self) -> complex:
         """Return the mean of the diagonal entries."""

@@ -16,6 +16,7 @@ from spectral_ham.propagators.diagonal import Exact, exact_kind
 from spectral_ham.propagators.etdrk4 import ETDRK4
 from spectral_ham.propagators.krylov import Lanczos
 from spectral_ham.propagators.magnus import Magnus4
+from spectral_ham.propagators.reversible import check_reversible, reversible_advance
 from spectral_ham.propagators.runge_kutta import RungeKutta4
 from spectral_ham.propagators.splitting import SCHEMES, Scheme, Splitting
 
@@ -68,5 +69,7 @@ __all__ = [
     "Splitting",
     "Tally",
     "exact_kind",
+    "check_reversible",
     "propagator",
+    "reversible_advance",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, final
@@ -125,6 +125,22 @@ class Splitting(Propagator):
     def is_unitary(self) -> bool:
         """True for a Hermitian H in real time."""
         return not self.imaginary and self.hamiltonian.is_hermitian
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether a step with −dt undoes one with dt, factor by factor."""
+        a, b = self.scheme.kinetic, self.scheme.potential
+        return a == a[::-1] and b == b[::-1]
+
+    def with_factors(
+        self, kinetic: dict[float, FourierMultiplier], phases: dict[float, StaticPotential]
+    ) -> "Splitting":
+        """Return the same scheme with other exponentials: by share a of e^{azK}, and by weight b of e^{bzV}."""
+        other = object.__new__(Splitting)
+        for attribute in fields(self):
+            object.__setattr__(other, attribute.name, getattr(self, attribute.name))
+        other._set(_kinetic=kinetic, _phases=phases)
+        return other
 
     def _prepare(self) -> None:
         if self.imaginary and not self.scheme.is_forward:
