@@ -164,11 +164,11 @@ def _measure(case: Case, method: str, option: str, value: float) -> Point:
 
 
 def memory() -> dict[str, float]:
-    """Return the most memory that a run of each method holds, beyond the input, in fields: on 20×18×16×16."""
+    """Return the most memory that a run of each method holds, beyond the input, in fields: on 20×18×32×32."""
     torus = sh.Torus((20, 18), lengths=2 * math.pi)
     x, y = torus.coordinates()
     H = sh.Hamiltonian(torus, potential=torch.cos(x) * torch.cos(y))
-    T = torch.exp(torch.cos(x) + 1j * y)[..., None, None].expand(20, 18, 16, 16).contiguous()
+    T = torch.exp(torch.cos(x) + 1j * y)[..., None, None].expand(20, 18, 32, 32).contiguous()
     used: dict[str, float] = {}
     for method in METHODS:
         given: dict[str, Any] = {"tol": 1e-8} if method in TO_TOLERANCE else {"dt": 0.01}

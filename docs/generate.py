@@ -1,7 +1,6 @@
 """Write the numbers into the pages: ``python docs/generate.py``; with ``--check``, exit 1 if a page is stale.
 
-Every number comes from a committed file, docs/data/validation.json or benchmarks/results/operator-cpu.json, and stands
-in a page between ``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``.
+Every number comes from a committed file, docs/data/validation.json or one in benchmarks/results, and stands in a page between ``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``.
 """
 
 import argparse
@@ -19,10 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.report import machine_line, table  # noqa: E402
+from benchmarks.which_method import cost_tables, memory_table  # noqa: E402
 
-PAGES = ("README.md", "docs/usage.md", "docs/convergence.md", "docs/validation.md", "docs/benchmarks.md")
+PAGES = ("README.md", "docs/usage.md", "docs/convergence.md", "docs/validation.md", "docs/benchmarks.md", "docs/which_method.md")
 VALIDATION = ROOT / "docs/data/validation.json"
 OPERATOR = ROOT / "benchmarks/results/operator-cpu.json"
+EVOLUTION = ROOT / "benchmarks/results/evolution-cpu.json"
 
 OURS = ("fd, order 2, auto", "fd, order 8, auto", "spectral, auto", "drop-in, default", "drop-in, spectral")
 
@@ -105,6 +106,17 @@ def operator_cpu() -> str:
     return "\n\n".join([machine_line(document), *sections])
 
 
+def evolution_cpu() -> str:
+    """Cost to reach an error, per problem."""
+    document = _load(EVOLUTION)
+    return f"{machine_line(document)}\n\n{cost_tables(document)}"
+
+
+def evolution_memory() -> str:
+    """Memory of a run, per method."""
+    return memory_table(_load(EVOLUTION))
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "claims": claims_summary,
     "claims-in-full": claims_in_full,
@@ -112,6 +124,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "precision": partial(claims_of, "precision"),
     "speed": speed,
     "operator-cpu": operator_cpu,
+    "evolution-cpu": evolution_cpu,
+    "evolution-memory": evolution_memory,
 }
 
 

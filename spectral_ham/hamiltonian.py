@@ -1,9 +1,8 @@
 """The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import torch
 
@@ -13,12 +12,12 @@ from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution, execution_name
 from spectral_ham.execution.base import inner
 from spectral_ham.laplacian import FourierMultiplier, MetricLike, as_metric, detached
+from spectral_ham.linear_operator import linear_operator
 from spectral_ham.metric import InverseMetric
 from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
 from spectral_ham.torus import Torus
 
 if TYPE_CHECKING:
-    import numpy as np
     from scipy.sparse.linalg import LinearOperator
 
 MAX_MATRIX_POINTS = 4096
@@ -249,30 +248,17 @@ class Hamiltonian:
             >>> bool(-1 < ground[0] < 0)
             True
         """
-        import numpy as np
-        from scipy.sparse.linalg import LinearOperator
-
         if not isinstance(channels, Sequence):
             raise invalid("H.as_linear_operator(channels=...)", "a tuple of counts", channels, error=TypeError)
         channels = tuple(as_count("H.as_linear_operator(channels=...)", n) for n in channels)
         V = self.potential_at(t)
-        device = "cpu" if V is None else V.values.device
-        is_complex = V is not None and V.values.is_complex()
-        shape = (*self.torus.shape, *channels)
-
-        def matvec(x: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-            T = torch.from_numpy(np.ascontiguousarray(x)).to(device).reshape(shape)
-            with torch.no_grad():
-                HT: np.ndarray[Any, Any] = self(T, t=t).cpu().numpy().reshape(-1)
-            return HT
-
-        # K and a pointwise V are symmetric, so H† x = (H x*)*; a matrix V must be Hermitian to have an adjoint here.
-        symmetric = V is None or not isinstance(V, MatrixPotential)
-        return LinearOperator(
-            shape=(math.prod(shape), math.prod(shape)),
-            dtype=np.dtype(np.complex128 if is_complex else np.float64),
-            matvec=matvec,
-            rmatvec=(lambda x: matvec(x.conj()).conj()) if symmetric else matvec if self.is_hermitian else None,
+        return linear_operator(
+            lambda T: self(T, t=t),
+            (*self.torus.shape, *channels),
+            device="cpu" if V is None else V.values.device,
+            is_complex=V is not None and V.values.is_complex(),
+            is_symmetric=not isinstance(V, MatrixPotential),
+            is_hermitian=V is None or V.is_hermitian,
         )
 
     def execution_for(self, T: torch.Tensor) -> str:

@@ -56,6 +56,7 @@ ROWS = {
         "potentials.create",
         "potentials",
         "laplacian",
+        "linear_operator",
         "hamiltonian",
     ),
     "L5": (

@@ -46,6 +46,27 @@ class StaticPotential(Potential):
 
     values: torch.Tensor
 
+    @final
+    @classmethod
+    def unchecked(cls, values: torch.Tensor) -> Self:
+        """Return the potential without looking at its values, where they are made anew for every field."""
+        potential = object.__new__(cls)
+        object.__setattr__(potential, "values", values)
+        return potential
+
+    is_static: ClassVar[bool] = True
+
+    @final
+    def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
+        """Return itself."""
+        return self
+
+    @final
+    def energy_density(self, T: torch.Tensor, t: float) -> None:
+        """Return None."""
+
+    values: torch.Tensor
+
     @classmethod
     @abstractmethod
     def unchecked(cls, values: torch.Tensor) -> Self:

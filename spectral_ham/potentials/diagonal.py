@@ -1,7 +1,7 @@
 """Potentials that multiply pointwise: one value per grid point, or one per grid point and channel."""
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import torch
 
@@ -36,13 +36,6 @@ class ScalarPotential(StaticPotential):
 
     def __init__(self, values: torch.Tensor) -> None:
         object.__setattr__(self, "values", checked_values("ScalarPotential(values=...)", values))
-
-    @classmethod
-    def unchecked(cls, values: torch.Tensor) -> Self:
-        """Return the potential without looking at its values, where they are made anew for every field."""
-        potential = object.__new__(cls)
-        object.__setattr__(potential, "values", values)
-        return potential
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""
@@ -109,13 +102,6 @@ class ElementwisePotential(StaticPotential):
 
     def __init__(self, values: torch.Tensor) -> None:
         object.__setattr__(self, "values", checked_values("ElementwisePotential(values=...)", values))
-
-    @classmethod
-    def unchecked(cls, values: torch.Tensor) -> Self:
-        """Return the potential without looking at its values, where they are made anew for every field."""
-        potential = object.__new__(cls)
-        object.__setattr__(potential, "values", values)
-        return potential
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""

@@ -1,7 +1,7 @@
 """A potential that mixes channels: a D×D matrix at every grid point."""
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import torch
 
@@ -44,13 +44,6 @@ class MatrixPotential(StaticPotential):
         if checked.ndim < 2 or checked.shape[-1] != checked.shape[-2] or checked.numel() == 0:
             raise invalid(where, "square in its last two axes, (D, D) or grid + (D, D)", checked)
         object.__setattr__(self, "values", checked)
-
-    @classmethod
-    def unchecked(cls, values: torch.Tensor) -> Self:
-        """Return the potential without looking at its values."""
-        potential = object.__new__(cls)
-        object.__setattr__(potential, "values", values)
-        return potential
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return V with grid axes in front, of length 1 where one matrix serves all points."""
