@@ -23,6 +23,7 @@ from benchmarks.which_method import cost_tables, memory_table  # noqa: E402
 PAGES = ("README.md", "docs/usage.md", "docs/convergence.md", "docs/validation.md", "docs/benchmarks.md", "docs/which_method.md")
 VALIDATION = ROOT / "docs/data/validation.json"
 OPERATOR = ROOT / "benchmarks/results/operator-cpu.json"
+LONG_RUNS = ROOT / "benchmarks/results/long-runs.json"
 EVOLUTION = ROOT / "benchmarks/results/evolution-cpu.json"
 
 OURS = ("fd, order 2, auto", "fd, order 8, auto", "spectral, auto", "drop-in, default", "drop-in, spectral")
@@ -117,6 +118,18 @@ def evolution_memory() -> str:
     return memory_table(_load(EVOLUTION))
 
 
+def long_runs() -> str:
+    """What many steps do to the norm, and whether they can be undone."""
+    record = _load(LONG_RUNS)
+    rows = [
+        (name.replace("torch.", ""), str(run["steps"]), f"{run['value']:.2g}")
+        for name, run in record.items()
+        if isinstance(run, dict)
+    ]
+    headers = (f"dt = {record['dt']}", "steps", "measured")
+    return tabulate(rows, headers=headers, tablefmt="pipe", colalign=("left", "right", "right"), disable_numparse=True)
+
+
 REGIONS: dict[str, Callable[[], str]] = {
     "claims": claims_summary,
     "claims-in-full": claims_in_full,
@@ -126,6 +139,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "operator-cpu": operator_cpu,
     "evolution-cpu": evolution_cpu,
     "evolution-memory": evolution_memory,
+    "long-runs": long_runs,
 }
 
 

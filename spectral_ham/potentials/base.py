@@ -33,6 +33,7 @@ class Potential(ABC):
 class StaticPotential(Potential):
     """A potential that does not depend on time. Its values are finite; see the subclasses for their shape."""
 
+    values: torch.Tensor
     is_static: ClassVar[bool] = True
 
     @final
@@ -43,8 +44,6 @@ class StaticPotential(Potential):
     @final
     def energy_density(self, T: torch.Tensor, t: float) -> None:
         """Return None."""
-
-    values: torch.Tensor
 
     @final
     @classmethod
@@ -53,24 +52,6 @@ class StaticPotential(Potential):
         potential = object.__new__(cls)
         object.__setattr__(potential, "values", values)
         return potential
-
-    is_static: ClassVar[bool] = True
-
-    @final
-    def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
-        """Return itself."""
-        return self
-
-    @final
-    def energy_density(self, T: torch.Tensor, t: float) -> None:
-        """Return None."""
-
-    values: torch.Tensor
-
-    @classmethod
-    @abstractmethod
-    def unchecked(cls, values: torch.Tensor) -> Self:
-        """Return the potential without looking at its values, where they are made anew for every field."""
 
     @property
     @abstractmethod
