@@ -86,8 +86,8 @@ class MatrixPotential(StaticPotential):
             return MatrixPotential.unchecked(torch.linalg.matrix_exp(z * V))
         # Unitary to rounding, where torch's matrix exponential keeps eleven digits; but autograd must not enter eigh.
         energies, states = torch.linalg.eigh(V)
-        factors = torch.exp(z * energies)
-        return MatrixPotential.unchecked((states * factors.unsqueeze(-2)) @ states.mH.to(factors.dtype))
+        scaled = states * torch.exp(z * energies).unsqueeze(-2)
+        return MatrixPotential.unchecked(scaled @ states.mH.to(scaled.dtype))
 
     def mean(self) -> complex:
         """Return the mean of the diagonal entries."""
