@@ -34,6 +34,7 @@ def _prepare(app: Any, what: str, name: str, obj: Any, options: Any, lines: list
         in_doctest = bool(line.strip()) and (in_doctest or line.lstrip().startswith(">>>"))
         if not in_doctest:
             line = re.sub(r"(``.*?``)|\|", lambda match: match[1] or r"\|", line)  # |x|: no substitution
+            line = re.sub(r"(?<=[ (])\*(?=T\.)", r"\*", line)  # (n, *T.shape): no emphasis
             lines[i] = re.sub(r"(^ *|: )([A-Za-z])\.(?= |$)", r"\1\2\\.", line)  # "B. Fornberg": no list
     if what in ("property", "attribute", "data"):
         lines[:0] = ["..", ""]  # "Number of axes: …" is no type; napoleon looks for one in the first line alone

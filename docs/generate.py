@@ -1,6 +1,7 @@
 """Write the numbers into the pages: ``python docs/generate.py``; with ``--check``, exit 1 if a page is stale.
 
-Every number comes from a committed file, docs/data/validation.json or one in benchmarks/results, and stands in a page between ``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``.
+Every number comes from a committed file, docs/data/validation.json or one in benchmarks/results, and stands in a page
+between ``<!-- begin:NAME -->`` and ``<!-- end:NAME -->``.
 """
 
 import argparse
@@ -20,7 +21,14 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.report import machine_line, table  # noqa: E402
 from benchmarks.which_method import cost_tables, memory_table  # noqa: E402
 
-PAGES = ("README.md", "docs/usage.md", "docs/convergence.md", "docs/validation.md", "docs/benchmarks.md", "docs/which_method.md")
+PAGES = (
+    "README.md",
+    "docs/usage.md",
+    "docs/convergence.md",
+    "docs/validation.md",
+    "docs/benchmarks.md",
+    "docs/which_method.md",
+)
 VALIDATION = ROOT / "docs/data/validation.json"
 OPERATOR = ROOT / "benchmarks/results/operator-cpu.json"
 LONG_RUNS = ROOT / "benchmarks/results/long-runs.json"

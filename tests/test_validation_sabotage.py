@@ -17,6 +17,7 @@ import spectral_ham.backends.spectral as spectral_backend
 import spectral_ham.execution as execution
 import spectral_ham.execution.stencil as stencil
 from spectral_ham.backends import Description
+from spectral_ham.propagators import METHODS, Propagator
 from validation.claim import Claim
 from validation.studies import STUDIES
 from validation.study import Mode
@@ -24,6 +25,8 @@ from validation.study import Mode
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
 Patch = pytest.MonkeyPatch
+EVOLUTION = ("temporal_orders", "exact_dynamics", "condensates", "tolerances", "stability_limits")
+"""Studies of what runs in Fourier space, past `execution.run`."""
 FFT, STENCIL = Mode(execution="fft"), Mode(execution="stencil")
 
 genuine_run = execution.run
@@ -136,8 +139,21 @@ def energy_without_volume(patch: Patch) -> None:
     patch.setattr(sh.Torus, "cell_volume", 1.0)
 
 
+def clock_fast(patch: Patch) -> None:
+    """A step of dt takes 1.001 dt."""
+    genuine = Propagator.z.fget
+    patch.setattr(Propagator, "z", property(lambda self: 1.001 * genuine(self)))
+
+
+def strang_is_lie(patch: Patch) -> None:
+    """The half steps of V are one whole step: order 1."""
+    patch.setitem(METHODS, "strang", METHODS["lie"])
+
+
 SABOTAGES: list[tuple[Callable[[Patch], None], str, Mode]] = [
-    *((factor_1e_9, study, mode) for study in STUDIES for mode in (FFT, STENCIL)),
+    *((factor_1e_9, study, mode) for study in STUDIES if study not in EVOLUTION for mode in (FFT, STENCIL)),
+    *((clock_fast, study, FFT) for study in EVOLUTION),
+    (strang_is_lie, "temporal_orders", FFT),
     *((axes_swapped, study, FFT) for study in ("plane_waves", "every_wave", "agreement", "axes_and_seam", "drop_in")),
     *((axes_swapped, study, STENCIL) for study in ("plane_waves", "fd_symbol", "fd_orders", "axes_and_seam")),
     *((not_symmetric, study, FFT) for study in ("structure", "every_wave", "cosine_potential")),

@@ -1,4 +1,4 @@
-"""What the studies of time evolution share: a potential that does not commute, a smooth field, and how far apart runs are."""
+"""What the studies of time evolution share: a potential that does not commute, a field, references, distances."""
 
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,14 +22,16 @@ def coupled_potential(torus: sh.Torus, phase: float = 0.0) -> torch.Tensor:
         2 * math.pi * (x - start) / L
         for x, start, L in zip(torus.coordinates(), torus.origin, torus.lengths, strict=True)
     )
-    return 1.5 * torch.cos(a - phase) * torch.cos(b + 0.4) + 0.7 * torch.sin(a + b)
+    V: torch.Tensor = 1.5 * torch.cos(a - phase) * torch.cos(b + 0.4) + 0.7 * torch.sin(a + b)
+    return V
 
 
 def smooth_field(torus: sh.Torus, seed: int, *channels: int) -> torch.Tensor:
     """Return a random field whose high modes are rarer, Σ|T|² = 1."""
     T = random_field((*torus.shape, *channels), seed)
     T = sh.Laplacian(torus).function(lambda s: 1 / (1 - s) ** 2)(T)
-    return T / torch.linalg.vector_norm(T)
+    norm: torch.Tensor = torch.linalg.vector_norm(T)
+    return T / norm
 
 
 def gap(T: torch.Tensor, expected: torch.Tensor) -> float:

@@ -3,16 +3,22 @@
 from validation.studies import (
     agreement,
     axes_and_seam,
+    condensates,
     cosine_potential,
     dispersion,
     drop_in,
     every_wave,
+    exact_dynamics,
     fd_orders,
     fd_symbol,
     plane_waves,
     potentials,
     precision,
+    stability_limits,
     structure,
+    temporal_orders,
+    tolerances,
+    windows_and_waves,
 )
 from validation.study import Study
 
@@ -31,6 +37,12 @@ STUDIES: dict[str, Study] = {
         precision.STUDY,
         drop_in.STUDY,
         potentials.STUDY,
+        temporal_orders.STUDY,
+        exact_dynamics.STUDY,
+        condensates.STUDY,
+        tolerances.STUDY,
+        stability_limits.STUDY,
+        windows_and_waves.STUDY,
     )
 }
 """Name → study."""

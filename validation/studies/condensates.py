@@ -1,4 +1,4 @@
-"""Condensates, i∂T/∂t with V[T] = V + g|T|², against their exact solutions; ground states, and how fast they are reached."""
+"""Condensates, V[T] = V + g|T|², against their exact solutions; ground states, and how fast they are reached."""
 
 import cmath
 import math
@@ -133,7 +133,7 @@ def _ground_states(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
 
 
 def _decay(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
-    """E(τ) − E_0 falls as e^{−2(E_j − E_0)τ/ħ}: j = 1, or 2 from an even start, which has no part in the odd state 1."""
+    """E(τ) − E_0 falls as e^{−2(E_j − E_0)τ/ħ}: j = 1, or 2 from an even start, which does not hold the odd state."""
     torus = torus_of(40)
     metric = sh.InverseMetric((LATTICE_G,))
     lattice = CosineLattice(torus, 1.5, 1, inverse_metric=metric, **UNITS)

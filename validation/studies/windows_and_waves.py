@@ -8,14 +8,15 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.convergence import ConvergenceStudy, study_errors
-from spectral_ham.propagators.wave import ExactWave, SymplecticWave, WaveEquation
+from spectral_ham.propagators.wave import ExactWave, SymplecticWave
+from spectral_ham.propagators.wave_equation import WaveEquation
 from spectral_ham.windows import euler_window
 from validation.cases import DTYPES, FULL, MASS, budget, hamiltonian, random_field, torus_of
 from validation.claim import Claim
 from validation.dynamics import coupled_potential, gap, smooth_field
+from validation.figures import draw_panels
 from validation.orders import order_claims
 from validation.study import Mode, Plot, Result, Study
-from validation.figures import draw_panels
 
 METRIC, STIFFNESS = sh.InverseMetric(FULL), 0.4
 EXPONENTIAL = "(T, P)(t) by the exponential of the dense matrix of the first-order system"
@@ -130,7 +131,7 @@ def _order(mode: Mode, method: str, order: int, steps: tuple[int, ...]) -> Conve
 
 
 def _verlet_energy(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
-    """Verlet keeps an energy of its own, E − (dt²/8m)·‖(H + k)T‖² for a linear force: E oscillates and does not drift."""
+    """Verlet keeps an energy of its own, E − (dt²/8m)·‖(H + k)T‖²: E itself oscillates and does not drift."""
     equation = _equation(mode, "spectral", V=True)
     T, P = _start(equation)
     steps, blocks = (100_000, 50) if mode.full else (2000, 20)
