@@ -1,5 +1,6 @@
 """`evolve`: the only time loop and the only clock."""
 
+import math
 import os
 import sys
 import warnings
@@ -17,6 +18,7 @@ from spectral_ham.plan import Plan, choose_plan, first_guess, rounding
 from spectral_ham.propagators import Tally, check_reversible, propagator
 from spectral_ham.restart import RestartFile, fingerprint
 from spectral_ham.schedule import SAME, Schedule, schedule
+from spectral_ham.stability import max_stable_dt
 from spectral_ham.trajectory import EvolutionError, Stats, Trajectory
 
 GRADIENTS = ("auto", "autograd", "checkpoint", "reversible")
@@ -146,7 +148,7 @@ class _Runner:
         tol = self.plan.tol or 0.0
         order = propagator(self.plan.method, self.H, self.when.duration, imaginary=self.imaginary).order or 1
         gain = 2**order - 1
-        n, last = first_guess(self.H, self.T, self.when), None
+        n, last, stalled = self._first_steps(), None, 0
         with torch.no_grad():
             coarse = self.once(n)
             while True:
@@ -155,13 +157,24 @@ class _Runner:
                 agreement = last is None or 0.5 < last / difference / 2**order < 2.0 if difference > 0 else True
                 if difference / gain <= tol and last is not None:
                     break
-                if 4 * n > MAX_STEPS:
-                    remedy = "Raise tol, or use a method of higher order."
-                    raise invalid("evolve(tol=...)", f"reachable within {MAX_STEPS} steps", tol, remedy)
+                stalled = stalled + 1 if last is not None and last < 0.1 and difference > last / 1.5 else 0
+                if 4 * n > MAX_STEPS or stalled == 2:
+                    needs = f"reachable, but two runs still differ by {difference:.2g} at {2 * n} steps"
+                    remedy = "Raise tol, use a method of higher order, or complex128 if rounding is what is left."
+                    raise invalid("evolve(tol=...)", needs, tol, remedy)
                 coarse, n, last = fine, 2 * n, difference
         finest = self.once(2 * n) if torch.is_grad_enabled() else fine
         estimate = max(difference / gain, self._rounding())
         return replace(finest, stats=replace(finest.stats, error_estimate=estimate, agreement=agreement))
+
+    def _first_steps(self) -> int:
+        """Return a number of steps that resolves V and keeps an explicit method stable."""
+        guess = first_guess(self.H, self.T, self.when)
+        if not self.H.is_hermitian:
+            return guess
+        start = self.when.start
+        limit = max_stable_dt(self.H, self.plan.method, T=self.T, t=start, imaginary=self.imaginary)
+        return max(guess, math.ceil(abs(self.when.duration) / (0.9 * limit))) if 0 < limit < math.inf else guess
 
     def _rounding(self) -> float:
         exact = self.plan.method == "exact"

@@ -98,7 +98,8 @@ def test_what_fails_to_be_a_number_is_null(schema: jsonschema.Draft202012Validat
 
 
 def test_plots_are_pictures(quick: tuple[int, str, Path]) -> None:
-    illustrated = ("agreement", "cosine_potential", "dispersion", "fd_orders", "plane_waves", "precision")
+    illustrated = ["agreement", "cosine_potential", "dispersion", "fd_orders", "plane_waves", "precision"]
+    illustrated += ["stability_limits", "temporal_orders", "tolerances", "windows_and_waves"]
     assert sorted(path.stem for path in quick[2].glob("*.png")) == sorted((*illustrated, "margins"))
     for path in quick[2].glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from spectral_ham._checks import NotHermitianError, as_number, invalid
+from spectral_ham._checks import NotHermitianError, as_number, carries_derivative, invalid
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.laplacian import FourierMultiplier
 
@@ -111,6 +111,21 @@ class Propagator(ABC):
         others = ", ".join(map(repr, instead))
         V = self.hamiltonian.potential
         return invalid(f"method={self.name!r}", requirement, V and type(V).__name__, f"Use {others}.")
+
+    def _require_no_gradient(self, T: torch.Tensor) -> None:
+        """Refuse to be differentiated: what the method reads off the field on its way would silently be missing."""
+        if not torch.is_grad_enabled():
+            return
+        H = self.hamiltonian
+        V = H.potential_at(0.0)
+        sources = [
+            T,
+            *([] if V is None else [V.values]),
+            *(c for c in H.kinetic.coefficients if not isinstance(c, float)),
+        ]
+        if any(carries_derivative(source) for source in sources):
+            remedy = 'Use "exact", a splitting ("strang", …), "chebyshev" or "rk4", or call under torch.no_grad().'
+            raise invalid(f"method={self.name!r}", "used without gradients", "a field or H that carries one", remedy)
 
     def _require_plain_hbar(self) -> None:
         if isinstance(self.hamiltonian.hbar, torch.Tensor):

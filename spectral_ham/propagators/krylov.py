@@ -71,6 +71,7 @@ class Lanczos(Propagator):
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
         """Return T after ``steps`` steps."""
+        self._require_no_gradient(T)
         T = self._as_evolving(T)
         whole = steps * self.dt / float(self.hamiltonian.hbar)
         done = 0.0

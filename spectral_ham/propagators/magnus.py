@@ -62,6 +62,7 @@ class Magnus4(Propagator):
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
         """Return T after ``steps`` steps."""
+        self._require_no_gradient(T)
         T = self._as_evolving(T)
         for step in range(steps):
             start = t + step * self.dt

@@ -50,8 +50,8 @@ def _plane_waves(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
         x = E * time / steps / (2 * HBAR)
         factor = ((1 - 1j * x) / (1 + 1j * x)) ** steps
         yield claim(
-            name=f"plane wave, {backend}, crank_nicolson: ((1 − iEdt/2ħ)/(1 + iEdt/2ħ))^n",
-            formula=BUDGET,
+            name=f"plane wave, {backend}, crank_nicolson: its phase factor",
+            formula=f"((1 − iEdt/2ħ)/(1 + iEdt/2ħ))^n; {BUDGET}",
             source="Crank & Nicolson (1947), doi:10.1017/S0305004100023197",
             measured=gap(propagator("crank_nicolson", H, time / steps).advance(T, steps), factor * T),
             bound=phase_budget(H, time, steps),
@@ -139,7 +139,7 @@ def _rabi(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     expected = cmath.exp(-1j * E * time / HBAR) * plane_wave(torus, wave)[..., None] * amplitudes
     for method, extra in (("exact", 0.0), ("strang", 0.0), ("blanes_moan4", 0.0), ("lanczos", METHOD_TOL)):
         yield claim(
-            name=f"Rabi oscillation with detuning and a complex coupling: {method}",
+            name=f"Rabi oscillation, detuned, complex coupling: {method}",
             formula=f"c_1 = cos(Wt/ħ) − i(δ/W) sin, c_2 = −i(Ω*/W) sin, W² = δ² + |Ω|²; {BUDGET}",
             source="e^(−iVt/ħ) of a 2×2 matrix commutes with K",
             measured=gap(propagator(method, H, time / steps).advance(T, steps), expected),
@@ -184,7 +184,7 @@ def _long_times(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     H = hamiltonian(torus, sh.InverseMetric(DIAGONAL), "fd", mode.default("fd"), V=coupled_potential(torus))
     T = random_field((28, 28, 16, 16), 4)
     yield claim(
-        name=f"28×28×16×16, V not separable: dense diagonal form against Chebyshev, t = {time:g}",
+        name=f"28×28×16×16, t = {time:g}: dense form against Chebyshev",
         formula="relative difference ≤ 1e-11",
         source="Tal-Ezer & Kosloff (1984) J. Chem. Phys. 81, 3967, doi:10.1063/1.448136",
         measured=gap(_leap(H, T, time, "exact"), _leap(H, T, time, "chebyshev")),
@@ -196,15 +196,15 @@ def _long_times(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
     H = sh.Hamiltonian(torus, potential=sh.potentials.harmonic(torus))
     T = torch.exp(-((x - 1.5) ** 2 + (y + 1.0) ** 2) / 2 + 0.8j * y) / math.sqrt(math.pi)
     yield claim(
-        name=f"harmonic trap, {N}²: separable diagonal form against Chebyshev, t = {time:g}",
+        name=f"trap, {N}², t = {time:g}: separable form against Chebyshev",
         formula="relative difference ≤ 1e-11",
         source="Tal-Ezer & Kosloff (1984) J. Chem. Phys. 81, 3967, doi:10.1063/1.448136",
         measured=gap(_leap(H, T, time, "exact"), _leap(H, T, time, "chebyshev")),
         bound=LONG,
     )
     yield claim(
-        name=f"harmonic trap, {N}²: a coherent state after half a period is its mirror image",
-        formula=f"T(π/ω, x) = e^(−iπ d/2) T(0, −x), d = 2; {BUDGET}",
+        name=f"trap, {N}²: a coherent state after half a period",
+        formula=f"the mirror image, T(π/ω, x) = e^(−iπ d/2) T(0, −x), d = 2; {BUDGET}",
         source="E_n = ħω(n + ½), parity (−1)^n",
         measured=gap(_leap(H, T, math.pi, "exact"), -T.flip(0, 1).roll((1, 1), (0, 1))),
         bound=phase_budget(H, math.pi),

@@ -58,7 +58,7 @@ def run(mode: Mode) -> Iterator[Result]:
     estimates = [_nonlinear(mode, seed) for seed in range(NONLINEAR[mode.full])]
     yield _ratio_claim(claim, estimates)
     yield claim(
-        name=f"{len(estimates)} problems with V(t) or g|T|²: error ≤ 3 tol",
+        name=f"{len(estimates)} problems, V(t) or g|T|²: error ≤ 3 tol",
         formula="largest error/tol ≤ 3: the estimate, which is within tol, may be a factor 3 off",
         source="DOP853 at 1e-12",
         expected=0.0,
@@ -98,7 +98,7 @@ def _ratio_claim(claim: Callable[..., Claim], estimates: list[Found]) -> Claim:
     factors = {found.seed: math.log(found.stated / found.error, 3) for found in estimates}
     seed = max(factors, key=lambda seed: abs(factors[seed]))
     return claim(
-        name=f"{len(estimates)} problems with V(t) or g|T|²: error_estimate within a factor 3",
+        name=f"{len(estimates)} problems, V(t) or g|T|²: estimate within a factor 3",
         formula="largest |log_3(error_estimate/error)| ≤ 1",
         source="DOP853 at 1e-12",
         expected=0.0,
