@@ -59,7 +59,7 @@ def evolve(
             time for this discretization. With neither dt nor tol: 1e-5 (complex64) or 1e-10 (complex128).
         t0: start time, for V(t).
         save_times: strictly monotone times within the run; None saves the end. A time between two steps is served by
-            a side branch, the main run is not touched by it.
+            a side branch; the main run keeps its steps, and moves by rounding only.
         observables: name → f(T, t), evaluated at the saved times.
         imaginary: imaginary time τ: high energies decay, and the norm is not kept.
         progress: show a progress bar (tqdm) if stderr is a terminal.
