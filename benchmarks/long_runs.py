@@ -44,7 +44,8 @@ def norm_drift(dtype: torch.dtype, steps: int) -> float:
     """Return ‖T(end)‖/‖T₀‖ − 1."""
     T0 = start(dtype)
     T = advance(propagators(DT), T0, steps)
-    return float(torch.linalg.vector_norm(T.to(torch.complex128)) / torch.linalg.vector_norm(T0.to(torch.complex128))) - 1
+    before, after = (float(torch.linalg.vector_norm(x.to(torch.complex128))) for x in (T0, T))
+    return after / before - 1
 
 
 def return_error(steps: int) -> float:

@@ -39,8 +39,8 @@ def gradients(mode, kind, method, backend="spectral", dtype=torch.complex128, ti
 def test_gradients_are_those_of_autograd(method, kind, backend):
     expected = gradients("autograd", kind, method, backend)
     for found, wanted in zip(gradients("reversible", kind, method, backend), expected, strict=True):
-        # 50 steps there and back; torch's matrix exponential, needed for gradients, keeps about eleven digits.
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9 * float(wanted.abs().max()))
+        # 50 steps there and back, a few rounding errors each, on gradients that grow with the number of steps.
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-11 * float(wanted.abs().max()))
 
 
 def test_single_precision_keeps_its_digits():

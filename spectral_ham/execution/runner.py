@@ -55,10 +55,12 @@ def execution_name(description: Description, T: torch.Tensor, execution: str) ->
     """Return the execution that runs on fields like T: the one named, or for "auto" the planner's choice."""
     if execution != "auto":
         return execution
-    candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
     reals = T.numel() // description.torus.size * (2 if T.is_complex() else 1)
     double = T.dtype in (torch.complex128, torch.float64)
-    return choose(PlanKey(description.torus.shape, reals, double), candidates)
+    if (name := description.choices.get((reals, double))) is None:
+        candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
+        name = description.choices[reals, double] = choose(PlanKey(description.torus.shape, reals, double), candidates)
+    return name
 
 
 def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:

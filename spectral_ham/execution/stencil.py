@@ -51,15 +51,16 @@ class StencilSweep(Execution):
         out: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
-        if suits_depthwise(real_view(X), tables):
+        source = real_view(X)
+        if suits_depthwise(source, tables):
             with ieee_float32():
-                fast = five_points(real_view(X), tables)
+                fast = five_points(source, tables)
             result = torch.view_as_complex(fast.view(*X.shape, 2)) if X.is_complex() else fast
             if diagonal is not None:
                 add_diagonal(result, diagonal, X)
             return result if out is None else out.copy_(result)
         result = torch.empty_like(X) if out is None else out
-        source, target = real_view(X), real_view(result)
+        target = real_view(result)
         center = sum(weights[0][0] for (i, j), weights in zip(description.terms, tables, strict=True) if i == j)
         if diagonal is not None and not diagonal.is_complex() and diagonal.ndim < X.ndim:
             torch.mul(source, (diagonal + center).unsqueeze(-1), out=target)

@@ -17,7 +17,7 @@ from spectral_ham.potentials.library import (
     periodic_harmonic,
     zero,
 )
-from spectral_ham.potentials.matrix import MatrixPotential
+from spectral_ham.potentials.matrix import MatrixPotential, matrix_exponential
 from spectral_ham.potentials.nonlinear import GrossPitaevskii, NonlinearPotential
 from spectral_ham.potentials.time_dependent import TimeDependentPotential, tensor_potential
 from spectral_ham.torus import Torus
@@ -54,6 +54,7 @@ __all__ = [
     "gaussian_barrier",
     "gaussian_well",
     "harmonic",
+    "matrix_exponential",
     "periodic_gaussian_barrier",
     "periodic_gaussian_well",
     "periodic_harmonic",

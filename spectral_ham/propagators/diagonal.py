@@ -10,7 +10,7 @@ from spectral_ham._checks import carries_derivative
 from spectral_ham.backends import Description
 from spectral_ham.execution.circulant import axis_matrix
 from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential
+from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential, matrix_exponential
 from spectral_ham.propagators.base import Propagator
 
 DENSE_MAX_POINTS = 2048
@@ -158,8 +158,7 @@ def _dense(H: Hamiltonian) -> Flow:
     if carries_derivative(matrix):
         # Autograd through eigh divides by E_i − E_j, and ±k are degenerate: the matrix exponential does not.
         def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            result: torch.Tensor = torch.linalg.matrix_exp(z * matrix)
-            return result
+            return matrix_exponential(z * matrix)
     else:
         energies, states = torch.linalg.eigh(matrix)
 
