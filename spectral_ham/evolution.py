@@ -228,8 +228,11 @@ class _Watch:
 
     def __enter__(self) -> "_Watch":
         if self.run.progress and sys.stderr.isatty():
-            from tqdm import tqdm
-
+            try:
+                from tqdm import tqdm
+            except ImportError as error:
+                needs = 'tqdm installed: pip install "spectral-ham[validation]"'
+                raise ImportError(f"`evolve(progress=True)` must have {needs}.") from error
             self.bar = tqdm(total=abs(self.run.when.duration), unit="t", desc=self.run.plan.method)
         return self
 

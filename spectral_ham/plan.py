@@ -7,7 +7,7 @@ import torch
 
 from spectral_ham._checks import as_number, check_option, invalid
 from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.propagators import METHODS, TO_TOLERANCE, exact_kind
+from spectral_ham.propagators import METHODS, TO_TOLERANCE, Lanczos, exact_kind
 from spectral_ham.schedule import Schedule
 
 DEFAULT_TOL = {torch.complex64: 1e-5, torch.float32: 1e-5, torch.complex128: 1e-10, torch.float64: 1e-10}
@@ -56,6 +56,8 @@ def choose_plan(
         raise invalid(f"evolve(method={method!r})", "given dt= or tol=", "neither", remedy)
     name, reason = (method, "asked for") if method != "auto" else _for_tolerance(H, imaginary)
     reachable = 2 * rounding(H, T, when, imaginary=imaginary, exact=name == "exact")
+    if name == "lanczos":
+        reason += f", Krylov spaces of {Lanczos(H, 1.0, imaginary).dimension(T)} fields"
     return Plan(name, reason, None, _tolerance(T, tol, reachable))
 
 

@@ -161,11 +161,14 @@ def _dense(H: Hamiltonian) -> Flow:
             return matrix_exponential(z * matrix)
     else:
         energies, states = torch.linalg.eigh(matrix)
+        last: dict[complex | torch.Tensor, torch.Tensor] = {}  # so that step after step is one product each
 
         def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            factors = torch.exp(z * energies)
-            result: torch.Tensor = (states * factors) @ states.mH.to(factors.dtype)
-            return result
+            if z not in last:
+                factors = torch.exp(z * energies)
+                last.clear()
+                last[z] = (states * factors) @ states.mH.to(factors.dtype)
+            return last[z]
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = exponential(z).to(T.device, T.dtype) @ T.reshape(points, -1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 QUADRATURE_NODES = 24
 SAFETY = 0.9
+MAX_BASIS_BYTES = 2 * 2**30
 
 
 @final
@@ -33,7 +34,8 @@ class Lanczos(Propagator):
         dt: the step.
         imaginary: imaginary time; the bound is then relative to the growth of the lowest state.
         tol: bound of the error of one step, relative to ‖T‖.
-        krylov_dim: m ≥ 2, the fields that are held (and three more).
+        krylov_dim: m ≥ 2, the fields that are held (and three more); fewer where they would exceed 2 GiB, but at
+            least 4.
 
     Reference:
         Lubich (2008), From Quantum to Classical Molecular Dynamics, section III.2.2, Theorem 2.5,
@@ -97,6 +99,11 @@ class Lanczos(Propagator):
             result = result.add_(vector, alpha=unit(weight))
         return result, s
 
+    def dimension(self, T: torch.Tensor) -> int:
+        """Return m for fields like T, bounded by memory and by the size of the problem."""
+        affordable = max(4, MAX_BASIS_BYTES // (T.numel() * T.element_size()))
+        return min(self.krylov_dim, affordable, T.numel())
+
     def _krylov_space(self, T: torch.Tensor) -> "tuple[list[torch.Tensor], Array, Array, float]":
         """Return an orthonormal basis of span{T, HT, …}, the eigenpairs of 𝒯, and the last β."""
         from scipy.linalg import eigh_tridiagonal
@@ -116,7 +123,7 @@ class Lanczos(Propagator):
                     candidate = candidate - overlap * vector
             scale = float(torch.linalg.vector_norm(candidate))
             negligible = 4 * torch.finfo(T.dtype).eps * (abs(alphas[-1]) + sum(betas[-1:]))
-            if len(basis) == min(self.krylov_dim, T.numel()) or scale <= negligible:
+            if len(basis) == self.dimension(T) or scale <= negligible:
                 break
             betas.append(scale)
         energies, states = eigh_tridiagonal(alphas, betas)
