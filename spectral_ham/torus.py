@@ -129,6 +129,6 @@ class Torus:
 
 
 def mode_numbers(n: int) -> torch.Tensor:
-    """Return the integers 0, 1, …, −2, −1 in FFT order, as float64 (``torch.fft.fftfreq`` is float32 by default)."""
+    """Return the integers 0, 1, …, −2, −1 in FFT order, as float64 (torch's own fftfreq is float32 by default)."""
     j = torch.arange(n, dtype=torch.float64)
     return torch.where(j < (n + 1) // 2, j, j - n)

@@ -10,9 +10,34 @@ from spectral_ham.potentials.base import StaticPotential, checked_values, in_dou
 from spectral_ham.torus import Torus
 
 
+class PointwisePotential(StaticPotential):
+    """(V·T)_x = V_x T_x with a tensor that multiplies: what its two kinds share."""
+
+    @property
+    @final
+    def is_hermitian(self) -> bool:
+        """Whether V is real, by value and whatever the dtype."""
+        return not self.values.is_complex() or not bool(self.values.detach().imag.any())
+
+    @final
+    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
+        """Return e^{zV}, pointwise."""
+        return self.unchecked(torch.exp(z * in_double(self.values)))
+
+    @final
+    def mean(self) -> complex:
+        """Return the mean value."""
+        return complex(self.values.detach().mean())
+
+    @final
+    def bounds(self) -> tuple[float, float]:
+        """Return the smallest and the largest real part."""
+        return real_range(self.values)
+
+
 @final
 @dataclass(frozen=True, init=False, eq=False)
-class ScalarPotential(StaticPotential):
+class ScalarPotential(PointwisePotential):
     """(V·T)_{x…} = V_x T_{x…}: the same value for all channels of a grid point.
 
     Args:
@@ -44,11 +69,6 @@ class ScalarPotential(StaticPotential):
         return self
 
     @property
-    def is_hermitian(self) -> bool:
-        """Whether V is real."""
-        return is_real(self.values)
-
-    @property
     def is_channel_independent(self) -> bool:
         """True."""
         return True
@@ -63,22 +83,10 @@ class ScalarPotential(StaticPotential):
         V = like_field(self.diagonal(T), T)
         return V.reshape(V.shape + (1,) * (T.ndim - V.ndim)) * T
 
-    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
-        """Return e^{zV}, pointwise."""
-        return ScalarPotential.unchecked(torch.exp(z * in_double(self.values)))
-
-    def mean(self) -> complex:
-        """Return the mean value."""
-        return complex(self.values.detach().mean())
-
-    def bounds(self) -> tuple[float, float]:
-        """Return min V and max V."""
-        return real_range(self.values)
-
 
 @final
 @dataclass(frozen=True, init=False, eq=False)
-class ElementwisePotential(StaticPotential):
+class ElementwisePotential(PointwisePotential):
     """(V·T)_{x a b…} = V_{x a b…} T_{x a b…}: a value of its own for each grid point and channel.
 
     Args:
@@ -111,11 +119,6 @@ class ElementwisePotential(StaticPotential):
         return self
 
     @property
-    def is_hermitian(self) -> bool:
-        """Whether V is real."""
-        return is_real(self.values)
-
-    @property
     def is_channel_independent(self) -> bool:
         """False: channels have values of their own."""
         return False
@@ -136,23 +139,6 @@ class ElementwisePotential(StaticPotential):
     def apply(self, T: torch.Tensor) -> torch.Tensor:
         """Return V∘T."""
         return like_field(self.diagonal(T), T) * T
-
-    def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
-        """Return e^{zV}, pointwise."""
-        return ElementwisePotential.unchecked(torch.exp(z * in_double(self.values)))
-
-    def mean(self) -> complex:
-        """Return the mean value."""
-        return complex(self.values.detach().mean())
-
-    def bounds(self) -> tuple[float, float]:
-        """Return min V and max V."""
-        return real_range(self.values)
-
-
-def is_real(values: torch.Tensor) -> bool:
-    """Tell whether all values are real, whatever the dtype."""
-    return not values.is_complex() or not bool(values.detach().imag.any())
 
 
 def real_range(values: torch.Tensor) -> tuple[float, float]:
