@@ -121,3 +121,8 @@ def __getattr__(name: str) -> Any:
     if module is None:
         return import_module(f"spectral_ham.{name}")
     return getattr(import_module(f"spectral_ham.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, those not yet imported among them."""
+    return sorted(__all__)

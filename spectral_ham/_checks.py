@@ -118,6 +118,10 @@ def carries_derivative(tensor: torch.Tensor) -> bool:
 
 def check_field_dtype(where: str, dtype: torch.dtype) -> None:
     """Refuse half precision, integers and bool by name."""
+    exact = isinstance(dtype, torch.dtype) and not (dtype.is_floating_point or dtype.is_complex)
+    if exact:  # integers and bool
+        remedy = "Convert it with .to(torch.float64)."
+        raise invalid(where, "complex64, complex128, float32 or float64", dtype, remedy, UnsupportedDTypeError)
     if dtype not in FIELD_DTYPES:
         raise invalid(
             where,

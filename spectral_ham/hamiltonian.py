@@ -24,7 +24,7 @@ MAX_MATRIX_POINTS = 4096
 
 
 @final
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Hamiltonian:
     """H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T on a periodic torus.
 
@@ -94,6 +94,16 @@ class Hamiltonian:
         object.__setattr__(self, "mass", mass)
         object.__setattr__(self, "execution", execution)
         object.__setattr__(self, "_kinetic", kinetic)
+
+    def __repr__(self) -> str:
+        V = "None" if self.potential is None else type(self.potential).__name__
+        discretization = f"backend={self._kinetic.backend!r}, execution={self.execution!r}"
+        hbar, mass = (float(x.detach()) if isinstance(x, torch.Tensor) else x for x in (self.hbar, self.mass))
+        return (
+            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, "
+            f"hbar={hbar}, mass={mass}, "
+            f"{discretization})"
+        )
 
     @property
     def backend(self) -> str:

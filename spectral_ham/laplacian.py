@@ -18,7 +18,7 @@ MetricLike = InverseMetric | torch.Tensor | Sequence[float] | Sequence[Sequence[
 
 
 @final
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Laplacian:
     """∇²_g T = Σ_ij g^ij ∂_i ∂_j T for fields of shape torus.shape + channels.
 
@@ -69,6 +69,10 @@ class Laplacian:
         object.__setattr__(self, "inverse_metric", metric)
         object.__setattr__(self, "execution", execution)
         object.__setattr__(self, "_description", description)
+
+    def __repr__(self) -> str:
+        discretization = f"backend={self._description.backend!r}, execution={self.execution!r}"
+        return f"Laplacian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, {discretization})"
 
     @property
     def backend(self) -> str:

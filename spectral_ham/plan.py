@@ -12,6 +12,11 @@ from spectral_ham.schedule import Schedule
 
 DEFAULT_TOL = {torch.complex64: 1e-5, torch.float32: 1e-5, torch.complex128: 1e-10, torch.float64: 1e-10}
 
+OVERFLOW = 1e250
+"""A run in imaginary time whose field may grow by such a factor is refused: floats end soon after."""
+
+LARGEST_EXPONENT = 700.0  # exp(700) is still a float
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -64,6 +69,8 @@ def choose_plan(
 def _for_step(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
     if (kind := exact_kind(H)) is not None:
         return "exact", f"H has a {kind} diagonal form, so no step is needed"
+    if imaginary and not H.is_linear:
+        return "rk4", "in imaginary time a splitting falls to first order for V[T]"
     if imaginary:
         return "strang", "imaginary time allows no backward substeps"
     return "blanes_moan4", "the most accurate splitting for its cost"
@@ -82,6 +89,14 @@ def _for_tolerance(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
 
 
 def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
+    if tol is None and reachable > OVERFLOW:
+        raise invalid(
+            "evolve(time=...)",
+            "short enough for the field to stay a number",
+            "an imaginary time over which e^{−E_min·τ/ħ} overflows",
+            "Shift the potential so that the lowest energy is about zero (the same state up to a factor), or use "
+            "ground_state.",
+        )
     if tol is None:
         return max(DEFAULT_TOL[T.dtype], reachable)
     wanted = as_number("evolve(tol=...)", tol, positive=True)
@@ -101,7 +116,7 @@ def growth(H: Hamiltonian, duration: float) -> float:
     """Return the factor by which imaginary time can make a field grow: e^{−E_min·τ/ħ}, at least 1."""
     if not H.is_static or not H.is_hermitian:
         return 1.0
-    return math.exp(max(0.0, -H.spectral_bounds()[0] * duration / _hbar(H)))
+    return math.exp(min(LARGEST_EXPONENT, max(0.0, -H.spectral_bounds()[0] * duration / _hbar(H))))
 
 
 def rounding(H: Hamiltonian, T: torch.Tensor, when: Schedule, *, imaginary: bool, exact: bool) -> float:

@@ -55,6 +55,8 @@ def schedule(time: float, t0: float, save_times: Iterable[float] | torch.Tensor 
     end = start + span
     if save_times is None:
         return Schedule(start, end, (end,))
+    if not isinstance(save_times, Iterable):
+        raise invalid("evolve(save_times=...)", "a sequence of times, or None for the end", save_times, error=TypeError)
     listed = save_times.tolist() if isinstance(save_times, torch.Tensor) else list(save_times)
     stops = tuple(as_number("evolve(save_times=...)", t) for t in listed)
     if not stops:

@@ -58,8 +58,8 @@ class Trajectory:
     """
 
     times: torch.Tensor
-    fields: torch.Tensor
-    final: torch.Tensor
+    fields: torch.Tensor = field(repr=False)
+    final: torch.Tensor = field(repr=False)
     stats: Stats
     observables: Mapping[str, torch.Tensor] = field(default_factory=dict)
 

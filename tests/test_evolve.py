@@ -223,7 +223,7 @@ AUTO = {
     "V(t) with dt": (lattice, {"dt": 0.1}, "blanes_moan4", "most accurate splitting"),
     "V(t)": (lattice, {"tol": 1e-5}, "blanes_moan4", "depends on time"),
     "nonlinear": (sh.GrossPitaevskii(1.0), {"tol": 1e-5}, "blanes_moan4", "nonlinear"),
-    "nonlinear imaginary": (sh.GrossPitaevskii(1.0), {"tol": 1e-3, "imaginary": True}, "strang", "nonlinear"),
+    "nonlinear imaginary": (sh.GrossPitaevskii(1.0), {"tol": 1e-3, "imaginary": True}, "rk4", "nonlinear"),
     "absorbing": (sh.ElementwisePotential(torch.rand(5, 6, 2) * (1 - 1j)), {"tol": 1e-5}, "blanes_moan4", "Hermitian"),
 }
 

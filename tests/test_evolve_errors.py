@@ -245,3 +245,21 @@ def test_a_potential_that_becomes_nan_is_named():
 
     with pytest.raises(ValueError, match="finite, but contains NaN or Inf"):
         sh.evolve(hamiltonian(V), field(), 1.0, dt=0.1)
+
+
+def test_imaginary_time_that_would_overflow():
+    """The remedy is a shift of the energy, which changes the state by a factor alone."""
+    torus = sh.Torus(16, lengths=5.0)
+    V = sh.potentials.cosine_lattice(torus, amplitude=0.5)
+    T = torch.ones(16, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"`evolve\(time=...\)` must be short enough .* Shift the potential"):
+        sh.evolve(sh.Hamiltonian(torus, potential=V, hbar=0.5), T, 5000.0, imaginary=True)
+    H = sh.Hamiltonian(torus, potential=V - sh.Hamiltonian(torus, potential=V).spectral_bounds()[0], hbar=0.5)
+    assert bool(torch.isfinite(sh.evolve(H, T, 500.0, imaginary=True).final).all())
+
+
+def test_splittings_of_a_nonlinear_potential_in_imaginary_time_are_refused():
+    H = sh.Hamiltonian(sh.Torus(16), potential=sh.GrossPitaevskii(1.0))
+    T = torch.ones(16, dtype=torch.complex128)
+    with pytest.raises(ValueError, match="linear V in imaginary time"):
+        sh.evolve(H, T, 1.0, method="strang", dt=0.1, imaginary=True)

@@ -58,7 +58,8 @@ def tensor_potential(V: torch.Tensor, torus: Torus | None) -> StaticPotential:
     """
     if not isinstance(V, torch.Tensor):
         kinds = "a tensor, a Potential, or a function of t that returns one"
-        remedy = "For a constant use potentials.constant(torus, value)."
+        is_number = isinstance(V, (int, float, complex))
+        remedy = "For a constant use potentials.constant(torus, value)." if is_number else "Use torch.as_tensor."
         raise invalid("potential=...", kinds, V, remedy, TypeError)
     if torus is not None and V.shape == torus.shape:
         return ScalarPotential(V)

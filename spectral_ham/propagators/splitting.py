@@ -145,6 +145,9 @@ class Splitting(Propagator):
     def _prepare(self) -> None:
         if self.imaginary and not self.scheme.is_forward:
             raise self._refused("a splitting whose substeps all run forward in imaginary time", "lie", "strang")
+        if self.imaginary and not self.hamiltonian.is_linear and self.order > 1:
+            # |T| is not constant along the flow of V[T] in imaginary time, so freezing it costs all orders but one.
+            raise self._refused("given a linear V in imaginary time", "rk4", "lie", "ground_state(H)")
         b = self.scheme.potential
         for a in dict.fromkeys(self.scheme.kinetic):
             self._kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
