@@ -9,6 +9,7 @@ from spectral_ham._checks import as_number, check_option, invalid
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.propagators import METHODS, TO_TOLERANCE, Lanczos, exact_kind
 from spectral_ham.schedule import Schedule
+from spectral_ham.stability import hbar_of
 
 DEFAULT_TOL = {torch.complex64: 1e-5, torch.float32: 1e-5, torch.complex128: 1e-10, torch.float64: 1e-10}
 
@@ -85,7 +86,7 @@ def _for_tolerance(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
         "V[T] is nonlinear" if not H.is_linear else "V(t) depends on time" if not H.is_static else "H is not Hermitian"
     )
     name, _ = _for_step(H, imaginary)
-    return name, f"{why}: a splitting whose step is halved until two runs agree"
+    return name, f"{why}: its step is halved until two runs agree"
 
 
 def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
@@ -107,16 +108,11 @@ def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
     return wanted
 
 
-def _hbar(H: Hamiltonian) -> float:
-    """Return ħ as a number, without its gradient."""
-    return as_number("hbar=...", H.hbar)
-
-
 def growth(H: Hamiltonian, duration: float) -> float:
     """Return the factor by which imaginary time can make a field grow: e^{−E_min·τ/ħ}, at least 1."""
     if not H.is_static or not H.is_hermitian:
         return 1.0
-    return math.exp(min(LARGEST_EXPONENT, max(0.0, -H.spectral_bounds()[0] * duration / _hbar(H))))
+    return math.exp(min(LARGEST_EXPONENT, max(0.0, -H.spectral_bounds()[0] * duration / hbar_of(H))))
 
 
 def rounding(H: Hamiltonian, T: torch.Tensor, when: Schedule, *, imaginary: bool, exact: bool) -> float:
@@ -130,7 +126,7 @@ def rounding(H: Hamiltonian, T: torch.Tensor, when: Schedule, *, imaginary: bool
     if not H.is_linear or not H.is_hermitian:
         return 64 * eps
     low, high = H.spectral_bounds()
-    alpha = abs(when.duration) * max(high - low, abs(high), abs(low)) / (2 * _hbar(H))
+    alpha = abs(when.duration) * max(high - low, abs(high), abs(low)) / (2 * hbar_of(H))
     per_stop = 16 * eps + (2 * math.sqrt(H.torus.size) * double if exact else 0.0)
     total = len(when.halts()) * per_stop + 4 * (double if exact else eps) * alpha
     return total * (growth(H, when.duration) if imaginary else 1.0)
@@ -142,4 +138,4 @@ def first_guess(H: Hamiltonian, T: torch.Tensor, when: Schedule) -> int:
     if V is None or not V.is_hermitian:
         return 8
     low, high = V.bounds()
-    return max(8, math.ceil(2 * abs(when.duration) * (high - low) / _hbar(H)))
+    return max(8, math.ceil(2 * abs(when.duration) * (high - low) / hbar_of(H)))
