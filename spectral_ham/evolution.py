@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from spectral_ham._checks import check_field, check_option, invalid
+from spectral_ham._checks import carries_derivative, check_field, check_option, invalid
 from spectral_ham.advisor import advise
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.march import March
@@ -163,9 +163,16 @@ class _Runner:
                     remedy = "Raise tol, use a method of higher order, or complex128 if rounding is what is left."
                     raise invalid("evolve(tol=...)", needs, tol, remedy)
                 coarse, n, last = fine, 2 * n, difference
-        finest = self.once(2 * n) if torch.is_grad_enabled() else fine
+        finest = self.once(2 * n) if self._records(2 * n) else fine
         estimate = max(difference / gain, self._rounding())
         return replace(finest, stats=replace(finest.stats, error_estimate=estimate, agreement=agreement))
+
+    def _records(self, steps: int) -> bool:
+        """Tell whether a step records a gradient: only then is the run that was found made once more, with it."""
+        if not torch.is_grad_enabled():
+            return False
+        step = propagator(self.plan.method, self.H, self.when.duration / steps, imaginary=self.imaginary)
+        return carries_derivative(step(self.T, t=self.when.start))
 
     def _first_steps(self) -> int:
         """Return a number of steps that resolves V and keeps an explicit method stable."""
