@@ -36,9 +36,13 @@ ROWS = {
     "L2": ("backends.base", "backends.spectral", "backends.finite_difference", "backends.description", "backends"),
     "L3": (
         "execution.base",
+        "execution.jit",
         "execution.fourier",
         "execution.circulant",
+        "execution.slices",
         "execution.depthwise",
+        "execution.stencil_kernels",
+        "execution.fused",
         "execution.stencil",
         "execution.planner",
         "execution.runner",

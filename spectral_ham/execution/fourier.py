@@ -46,6 +46,19 @@ class Fourier(Execution):
             add_diagonal(result, diagonal, X)
         return result
 
+    def recur(
+        self,
+        description: Description,
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor,
+        source: torch.Tensor,
+        gamma: float,
+    ) -> None:
+        """Write A·X + diagonal∘X + γ·source − out into ``out``."""
+        out.neg_().add_(source, alpha=gamma).add_(self.run(description, tables, X, diagonal, None))
+
 
 def multiply_spectrum(X: torch.Tensor, table: torch.Tensor, ndim: int, out: torch.Tensor | None = None) -> torch.Tensor:
     """Return F⁻¹ (table · F X) over the first ``ndim`` axes, without recording a gradient.

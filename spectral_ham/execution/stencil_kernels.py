@@ -1,0 +1,165 @@
+"""The stencil as loops that numba compiles: everything in one pass over memory. Imported where numba is.
+
+A field is flat here: rows (the leading grid axes) of M = N·C real numbers (the last axis with its channels), so that a
+neighbor along the last axis is C numbers away, and one along a leading axis a whole number of rows.
+
+Offsets are unsigned, since numba wraps negative ones and a loop that might wrap does not become vector code. Every loop
+names few pointers, since LLVM gives up where it would have to compare many; hence one sweep per distance r, over a
+block of a row that stays in the cache meanwhile.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange, uint64
+
+from spectral_ham.execution.jit import compiled
+
+ONE, TWO, MANY = uint64(1), uint64(2), uint64(16)
+
+
+def _sweep(
+    out: Any, X: Any, v: Any, values: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any, w: Any,
+    w_row: Any, center: bool, add: bool, spread: bool,
+) -> None:  # fmt: skip
+    """out_q (+)= v_q X_q + w (X_left + X_right) + w_row (X_up + X_down). The flags are literals at every call."""
+    for q in range(n):
+        total = w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q])
+        if center:
+            total += (values[q] if spread else v) * X[c + q]
+        if add:
+            total += out[c + q]
+        out[c + q] = total
+
+
+def _pairs(
+    out: Any, X: Any, v: Any, V: Any, k: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any, w: Any,
+    w_row: Any, add: bool,
+) -> None:  # fmt: skip
+    """The sweep with center for two numbers per point, the real and imaginary part of one channel."""
+    for p in range(n // TWO):
+        value = v + V[k + p]
+        for part in range(2):
+            q = TWO * p + uint64(part)
+            total = w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q]) + value * X[c + q]
+            if add:
+                total += out[c + q]
+            out[c + q] = total
+
+
+sweep, pairs = compiled(_sweep, inline=True), compiled(_pairs, inline=True)
+
+
+def _center(
+    out: Any, X: Any, v: Any, V: Any, values: Any, C: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any,
+    w: Any, w_row: Any, add: bool,
+) -> None:  # fmt: skip
+    """The sweep for r = 1, which takes the center along: v + V, one number for all channels of a point."""
+    if V.size == 0:
+        sweep(out, X, v, values, c, up, down, left, right, n, w, w_row, True, add, False)
+    elif C == TWO:
+        pairs(out, X, v, V, c // C, c, up, down, left, right, n, w, w_row, add)
+    elif C >= MANY:
+        for p in range(n // C):
+            o, here = C * p, v + V[c // C + p]
+            sweep(out, X, here, values, c + o, up + o, down + o, left + o, right + o, C, w, w_row, True, add, False)
+    else:
+        for p in range(n // C):
+            here = v + V[c // C + p]
+            for q in range(16):  # one vector store; what it writes beyond C numbers is written over by the next point
+                values[C * p + uint64(q)] = here
+        sweep(out, X, v, values, c, up, down, left, right, n, w, w_row, True, add, True)
+
+
+center = compiled(_center, inline=True)
+
+
+def _segment(
+    out: Any, X: Any, v: Any, V: Any, values: Any, C: Any, M: Any, row: Any, up: Any, down: Any, a: Any, b: Any,
+    r: Any, w: Any, w_row: Any, first: bool, add: bool,
+) -> None:  # fmt: skip
+    """Sweep over [a, b) of one row for the distance r, cut where a neighbor along the row crosses the seam."""
+    shift, start = r * C, row * M
+    m = a
+    while m < b:
+        left = m - shift if m >= shift else m + M - shift
+        right = m + shift if m + shift < M else m + shift - M
+        n = min(b - m, min(M - left, M - right))
+        # Without leading axes, up and down are left and right again, and each has half the weight.
+        u, d = (up * M + m, down * M + m) if up != down else (start + left, start + right)
+        if not first:
+            sweep(out, X, v, values, start + m, u, d, start + left, start + right, n, w, w_row, False, True, False)
+        elif add:
+            center(out, X, v, V, values, C, start + m, u, d, start + left, start + right, n, w, w_row, True)
+        else:
+            center(out, X, v, V, values, C, start + m, u, d, start + left, start + right, n, w, w_row, False)
+        m += n
+
+
+segment = compiled(_segment, inline=True)
+
+
+def _rows(
+    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
+    far: Any, far_n: Any, C: Any, M: Any, low: Any, high: Any, begin: Any, end: Any, block: Any,
+) -> None:  # fmt: skip
+    """Rows low … high, of each [begin, end), block after block."""
+    values = np.empty(block + MANY if V.size > 0 else ONE, X.dtype)
+    recurs = S.size > 0
+    a = begin
+    while a < end:
+        b = min(a + block, end)
+        for row in range(low, high):
+            if recurs:
+                for q in range(row * M + a, row * M + b):
+                    out[q] = gamma[0] * S[q] - out[q]
+            for k in range(uint64(w_line.size)):
+                r = k + ONE
+                up = down = row
+                if near_n > 0:
+                    up, down = _neighbor(row, r, near, near_n), _neighbor(row, near_n - r, near, near_n)
+                segment(out, X, v[0], V, values, C, M, row, up, down, a, b, r, w_line[k], w_near[k], r == ONE, recurs)
+                if far_n > 0:
+                    u = _neighbor(row, r, far, far_n) * M + a
+                    d = _neighbor(row, far_n - r, far, far_n) * M + a
+                    sweep(out, X, v[0], values, row * M + a, u, d, u, d, b - a, w_far[k], w_far[k], False, True, False)
+        a = b
+
+
+def _neighbor_row(row: Any, r: Any, stride: Any, n: Any) -> Any:
+    """The row r points further along a leading axis of n points that are ``stride`` rows apart, 0 < r < n."""
+    wraps = (row // stride) % n + r >= n
+    return row + stride * r - (stride * n if wraps else uint64(0))
+
+
+_neighbor = compiled(_neighbor_row, inline=True)
+rows = compiled(_rows)
+
+
+def _one(
+    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
+    far: Any, far_n: Any, C: Any, M: Any, block: Any,
+) -> None:  # fmt: skip
+    """The whole field."""
+    count, zero = uint64(X.size) // M, uint64(0)
+    rows(out, X, V, S, gamma, v, w_line, w_near, w_far, near, near_n, far, far_n, C, M, zero, count, zero, M, block)
+
+
+def _all(
+    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
+    far: Any, far_n: Any, C: Any, M: Any, block: Any, parts: Any,
+) -> None:  # fmt: skip
+    """The whole field in ``parts`` parts side by side: some rows each, or stretches of a few long rows."""
+    for part in prange(parts):
+        t, p, count = uint64(part), uint64(parts), uint64(X.size) // M
+        low, high, begin, end = uint64(0), count, uint64(0), M
+        if count >= p:
+            low, high = t * count // p, (t + ONE) * count // p
+        else:
+            begin, end = t * (M // C) // p * C, (t + ONE) * (M // C) // p * C
+        rows(
+            out, X, V, S, gamma, v, w_line, w_near, w_far, near, near_n, far, far_n, C, M, low, high, begin, end, block
+        )
+
+
+one_part, all_parts = compiled(_one), compiled(_all, parallel=True)
