@@ -45,6 +45,27 @@ def run(
     return result.view(T.shape) if out is None else out
 
 
+def recur(
+    description: Description,
+    T: torch.Tensor,
+    diagonal: torch.Tensor,
+    out: torch.Tensor,
+    source: torch.Tensor,
+    gamma: float,
+    execution: str,
+) -> None:
+    """Write A·T + diagonal∘T + γ·source − out into ``out``, in as few passes as the execution can. Records no gradient.
+
+    All fields alike and contiguous; ``diagonal`` real, of the grid's shape or T's.
+    """
+    X, Y, S = (field.view(*description.torus.shape, -1) for field in (T, out, source))
+    values = diagonal if diagonal.shape == description.torus.shape else diagonal.reshape(X.shape)
+    chosen = EXECUTIONS[execution_name(description, X, execution)]
+    tables = _tables(chosen, description, X.dtype.to_real(), X.device)
+    with without_autocast(X), torch.no_grad():
+        chosen.recur(description, tables, X, values, Y, S, gamma)
+
+
 def _like_field(diagonal: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     """Cast values to the field's precision, real values staying real."""
     plain = diagonal.detach().resolve_conj().resolve_neg()
