@@ -75,7 +75,7 @@ def real_view(X: torch.Tensor) -> torch.Tensor:
 
     Real arithmetic halves the flops of a real-times-complex product, and needs no promoted copy of the tables.
     """
-    return torch.view_as_real(X).flatten(-2) if X.is_complex() else X
+    return X.view(X.dtype.to_real()) if X.is_complex() else X
 
 
 def add_diagonal(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:

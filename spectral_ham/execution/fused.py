@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,20 +22,6 @@ SERIAL_REALS = 2**14
 
 BLOCK_REALS, ROW_REALS = 2048, 8192
 """Numbers of a row that are worked on at a time, so that they stay in cache; few channels read longer stretches."""
-
-
-class Sizes(NamedTuple):
-    """A field as rows of a line, in the kernels' unsigned numbers: neighbors are ``stride`` rows or C numbers away."""
-
-    near_stride: Any
-    near_points: Any
-    """The last axis across rows that has a term; 0 points: none."""
-    far_stride: Any
-    far_points: Any
-    C: Any
-    """Numbers per point of the line."""
-    M: Any
-    """Numbers per row."""
 
 
 def fits(axes: tuple[int, ...], X: torch.Tensor, V: torch.Tensor | None) -> bool:
@@ -64,66 +50,74 @@ def fused_stencil(
         source: like X.
         gamma: γ.
     """
+    reach = len(weights[0]) - 1
+    sizes = _sizes(tuple(X.shape), axes, reach)
+    packed = _packed(tuple(weights), X.dtype)
+    empty = _empty(X.dtype)
     kernels = jit.kernels(KERNELS)
-    sizes, block = _sizes(tuple(X.shape), axes)
-    *across, along = (_array(w, X.dtype) for w in weights)
-    center = sum((w[:1] for w in across), start=along[:1])
-    if not across:  # up and down are left and right again, with half the weight each
-        along = along / 2
-    near, far = (across[-1] if across else along), (across[0] / 2 if across else along)
     arguments = (
-        _flat(out),
-        _flat(X),
-        _array((), X.dtype) if V is None else _flat(V),
-        _array((), X.dtype) if source is None else _flat(source),
-        _array((gamma,), X.dtype),
-        center,
-        along[1:],
-        near[1:],
-        far[1:],
-        *sizes,
+        out.detach().view(-1).numpy(),
+        X.detach().view(-1).numpy(),
+        empty if V is None else V.detach().reshape(-1).numpy(),
+        empty if source is None else source.detach().view(-1).numpy(),
+        empty.dtype.type(gamma),
+        packed,
+        sizes,
     )
     parts = jit.tasks() if X.numel() >= SERIAL_REALS else 1
     if parts == 1:
-        kernels.one_part(*arguments, block)
+        kernels.one_part(*arguments)
     else:
-        jit.run_parallel(kernels.all_parts, parts, *arguments, block, parts)
+        jit.run_parallel(kernels.all_parts, parts, *arguments, parts)
 
 
 @lru_cache(maxsize=256)
-def _sizes(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Sizes, Any]:
-    """Return how the axes that have terms lie in memory, and the numbers of a block."""
-    from numpy import uint64
+def _sizes(shape: tuple[int, ...], axes: tuple[int, ...], reach: int) -> "Array":
+    """Return how a field lies in memory: rows, with a line in each, whose neighbors are C numbers or so many rows away.
+
+    (stride, points) in rows of the last axis across rows that takes part, and of the one before (0 points: there is
+    none); C, the numbers per point of the line; M, those per row; those of a block; the reach R of the stencil.
+    """
+    import numpy as np
 
     *across, line = axes
     C = prod(shape[line + 1 :])
-    M = shape[line] * C
-
-    def stride(axis: int) -> int:
-        return prod(shape[axis + 1 : line])
-
-    near = (stride(across[-1]), shape[across[-1]]) if across else (1, 0)
-    far = (stride(across[0]), shape[across[0]]) if len(across) > 1 else (1, 0)
+    near = (prod(shape[across[-1] + 1 : line]), shape[across[-1]]) if across else (1, 0)
+    far = (prod(shape[across[0] + 1 : line]), shape[across[0]]) if len(across) > 1 else (1, 0)
     block = C * max(1, (BLOCK_REALS if C >= 16 else ROW_REALS) // C)
-    return Sizes(*(uint64(n) for n in (*near, *far, C, M))), uint64(block)
+    return np.array([*near, *far, C, shape[line] * C, block, reach], dtype=np.uint64)
 
 
-def _array(weights: tuple[Scalar, ...], dtype: torch.dtype) -> "Array":
-    """Return numbers, or 0-d tensors where a gradient asks for them, as an array; no value is read by the host."""
-    tensors = [w for w in weights if isinstance(w, torch.Tensor)]
-    if not tensors:
+def _packed(weights: tuple[tuple[Scalar, ...], ...], dtype: torch.dtype) -> "Array":
+    """Return Σ w_0, then w_1 … w_R along the line, along the near axis and along the far one, as one array.
+
+    They are numbers, or 0-d tensors where a gradient asks for them, whose values the host never reads.
+    """
+    if isinstance(weights[0][0], float):
         return _constant(weights, dtype)
-    array: Array = torch.stack(tensors).to("cpu", dtype).numpy()
+    rows = torch.stack([torch.stack([w for w in row if isinstance(w, torch.Tensor)]) for row in weights])
+    array: Array = _pack(rows.to("cpu", torch.float64)).to(dtype).numpy()
     return array
 
 
 @lru_cache(maxsize=256)
-def _constant(weights: tuple[Scalar, ...], dtype: torch.dtype) -> "Array":
-    import numpy as np
+def _constant(weights: tuple[tuple[Scalar, ...], ...], dtype: torch.dtype) -> "Array":
+    array: Array = _pack(torch.tensor(weights, dtype=torch.float64)).to(dtype).numpy()
+    return array
 
-    return np.array(weights, dtype=np.float32 if dtype == torch.float32 else np.float64)
+
+def _pack(weights: torch.Tensor) -> torch.Tensor:
+    """(axes, R + 1) ↦ what `_packed` returns.
+
+    A sweep adds two pairs of neighbors: where an axis is alone, its own pair twice, at half the weight.
+    """
+    line, near, far = weights[-1], weights[max(0, len(weights) - 2)], weights[0] / 2
+    if len(weights) == 1:
+        line = near = line / 2
+    return torch.cat([weights[:, 0].sum()[None], line[1:], near[1:], far[1:]])
 
 
-def _flat(X: torch.Tensor) -> "Array":
-    flat: Array = X.detach().reshape(-1).numpy()
-    return flat
+@lru_cache(maxsize=2)
+def _empty(dtype: torch.dtype) -> "Array":
+    array: Array = torch.empty(0, dtype=dtype).numpy()
+    return array

@@ -81,17 +81,23 @@ def tasks() -> int:
 
 def run_parallel(kernel: Any, parts: int, *arguments: Any) -> None:
     """Run a kernel that was compiled with ``parallel=True`` on no more than ``parts`` threads."""
-    import numba
-
-    before = numba.get_num_threads()
+    get, set_to = _thread_count()
+    before = get()
     if before <= parts:
         kernel(*arguments)
         return
-    numba.set_num_threads(parts)
+    set_to(parts)
     try:
         kernel(*arguments)
     finally:
-        numba.set_num_threads(before)
+        set_to(before)
+
+
+@lru_cache(maxsize=1)
+def _thread_count() -> tuple[Callable[[], int], Callable[[int], None]]:
+    import numba
+
+    return numba.get_num_threads, numba.set_num_threads
 
 
 @lru_cache(maxsize=1)

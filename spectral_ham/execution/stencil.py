@@ -1,7 +1,6 @@
 """Execution by stencil: every point adds up its neighbors."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 
@@ -12,8 +11,6 @@ from spectral_ham.execution.base import Execution, add_diagonal, ieee_float32, r
 from spectral_ham.execution.depthwise import five_points, suits_depthwise
 from spectral_ham.execution.fused import fits, fused_stencil
 from spectral_ham.execution.slices import add_neighbors, add_slices
-
-Weights = Sequence[tuple[Scalar, ...]]
 
 
 @final
@@ -29,7 +26,7 @@ class StencilSweep(Execution):
         return ""
 
     def prepare(self, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:  # noqa: ARG002
-        """Return ((w_0, …, w_R)·c/Δ²,) for each term on the diagonal, (d/Δ_i, d·c/Δ_j) for each term off it.
+        """Return (axes, weights) of the terms ∂_i², w·c/Δ_i², and ((i, j), d/Δ_i, d·c/Δ_j) of each term ∂_i ∂_j.
 
         The weights are floats, or 0-d tensors on ``device`` where the coefficients are tensors.
         """
@@ -37,38 +34,42 @@ class StencilSweep(Execution):
         if stencil is None:
             raise ValueError(self.why_not(description))
         h = description.torus.spacing
-        return tuple(
-            (_scaled(stencil.second, c, h[i] ** 2),)
-            if i == j
-            else (_scaled(stencil.first, 1.0, h[i]), _scaled(stencil.first, c, h[j]))
-            for (i, j), c in zip(description.terms, description.coefficients, strict=True)
-        )
+        terms = list(zip(description.terms, description.coefficients, strict=True))
+        squares = [(i, _scaled(stencil.second, c, h[i] ** 2)) for (i, j), c in terms if i == j]
+        crossed = [
+            ((i, j), _scaled(stencil.first, 1.0, h[i]), _scaled(stencil.first, c, h[j]))
+            for (i, j), c in terms
+            if i != j
+        ]
+        return (tuple(i for i, _ in squares), tuple(w for _, w in squares)), tuple(crossed)
 
     def run(
         self,
-        description: Description,
+        description: Description,  # noqa: ARG002
         tables: Tables,
         X: torch.Tensor,
         diagonal: torch.Tensor | None,
         out: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
-        axes, weights = _on_the_diagonal(description, tables)
+        (axes, weights), crossed = tables
         source, V = real_view(X), _per_point(diagonal, X)
-        if suits_depthwise(source, weights) and not fits(axes, source, V):
+        fused = fits(axes, source, V)
+        if not fused and suits_depthwise(source, weights):
             with ieee_float32():
                 convolved = five_points(source, weights)
             result = torch.view_as_complex(convolved.view(*X.shape, 2)) if X.is_complex() else convolved
             result, V = result if out is None else out.copy_(result), None
         else:
             result = torch.empty_like(X) if out is None else out
-            _sweep_for(axes, source, V)(axes, weights, source, V, real_view(result))
-        self._add_the_rest(description, tables, X, diagonal if V is None else None, result)
+            sweep = fused_stencil if fused else add_slices
+            sweep(axes, weights, source, V, real_view(result))
+        _add_the_rest(X, diagonal if V is None else None, crossed, result)
         return result
 
     def recur(
         self,
-        description: Description,
+        description: Description,  # noqa: ARG002
         tables: Tables,
         X: torch.Tensor,
         diagonal: torch.Tensor | None,
@@ -77,44 +78,27 @@ class StencilSweep(Execution):
         gamma: float,
     ) -> None:
         """Write A·X + diagonal∘X + γ·source − out into ``out``."""
-        axes, weights = _on_the_diagonal(description, tables)
+        (axes, weights), crossed = tables
         field, V = real_view(X), _per_point(diagonal, X)
-        _sweep_for(axes, field, V)(axes, weights, field, V, real_view(out), real_view(source), gamma)
-        self._add_the_rest(description, tables, X, diagonal if V is None else None, out)
+        sweep = fused_stencil if fits(axes, field, V) else add_slices
+        sweep(axes, weights, field, V, real_view(out), real_view(source), gamma)
+        _add_the_rest(X, diagonal if V is None else None, crossed, out)
 
-    def _add_the_rest(
-        self,
-        description: Description,
-        tables: Tables,
-        X: torch.Tensor,
-        diagonal: torch.Tensor | None,
-        out: torch.Tensor,
-    ) -> None:
-        """Add what no sweep takes along: V with values for every channel or complex ones, and ∂_i ∂_j with i ≠ j."""
-        if diagonal is not None:
-            add_diagonal(out, diagonal, X)
-        if not description.has_cross_terms:
-            return
+
+def _add_the_rest(X: torch.Tensor, diagonal: torch.Tensor | None, crossed: tuple[Any, ...], out: torch.Tensor) -> None:
+    """Add what no sweep takes along: V with values for every channel or complex ones, and ∂_i ∂_j with i ≠ j."""
+    if diagonal is not None:
+        add_diagonal(out, diagonal, X)
+    if crossed:
         source, scratch = real_view(X), torch.empty_like(real_view(X))
-        for (i, j), weights in zip(description.terms, tables, strict=True):
-            if i != j:
-                add_neighbors(scratch.zero_(), source, j, weights[1], sign=-1)
-                add_neighbors(real_view(out), scratch, i, weights[0], sign=-1)
-
-
-def _on_the_diagonal(description: Description, tables: Tables) -> tuple[tuple[int, ...], Weights]:
-    """Return the axes of the terms ∂_i², and their weights."""
-    terms = [(i, weights[0]) for (i, j), weights in zip(description.terms, tables, strict=True) if i == j]
-    return tuple(i for i, _ in terms), [w for _, w in terms]
+        for (i, j), along_i, along_j in crossed:
+            add_neighbors(scratch.zero_(), source, j, along_j, sign=-1)
+            add_neighbors(real_view(out), scratch, i, along_i, sign=-1)
 
 
 def _per_point(diagonal: torch.Tensor | None, X: torch.Tensor) -> torch.Tensor | None:
     """Return the diagonal if it is one real number per grid point."""
     return diagonal if diagonal is not None and not diagonal.is_complex() and diagonal.ndim < X.ndim else None
-
-
-def _sweep_for(axes: tuple[int, ...], X: torch.Tensor, V: torch.Tensor | None) -> Callable[..., None]:
-    return fused_stencil if fits(axes, X, V) else add_slices
 
 
 def _scaled(weights: tuple[float, ...], c: Scalar, spacing: float) -> tuple[Scalar, ...]:

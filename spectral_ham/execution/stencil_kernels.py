@@ -100,10 +100,10 @@ segment = compiled(_segment, inline=True)
 
 
 def _rows(
-    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
-    far: Any, far_n: Any, C: Any, M: Any, low: Any, high: Any, begin: Any, end: Any, block: Any,
-) -> None:  # fmt: skip
-    """Rows low … high, of each [begin, end), block after block."""
+    out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any, low: Any, high: Any, begin: Any, end: Any
+) -> None:
+    """Rows low … high, of each [begin, end), block after block; ``weights`` and ``sizes`` as `fused` packs them."""
+    near, near_n, far, far_n, C, M, block, reach = sizes
     values = np.empty(block + MANY if V.size > 0 else ONE, X.dtype)
     recurs = S.size > 0
     a = begin
@@ -112,54 +112,48 @@ def _rows(
         for row in range(low, high):
             if recurs:
                 for q in range(row * M + a, row * M + b):
-                    out[q] = gamma[0] * S[q] - out[q]
-            for k in range(uint64(w_line.size)):
+                    out[q] = gamma * S[q] - out[q]
+            for k in range(reach):
                 r = k + ONE
                 up = down = row
                 if near_n > 0:
-                    up, down = _neighbor(row, r, near, near_n), _neighbor(row, near_n - r, near, near_n)
-                segment(out, X, v[0], V, values, C, M, row, up, down, a, b, r, w_line[k], w_near[k], r == ONE, recurs)
+                    up, down = neighbor(row, r, near, near_n), neighbor(row, near_n - r, near, near_n)
+                w, w_row, w_far = weights[r], weights[reach + r], weights[TWO * reach + r]
+                segment(out, X, weights[0], V, values, C, M, row, up, down, a, b, r, w, w_row, r == ONE, recurs)
                 if far_n > 0:
-                    u = _neighbor(row, r, far, far_n) * M + a
-                    d = _neighbor(row, far_n - r, far, far_n) * M + a
-                    sweep(out, X, v[0], values, row * M + a, u, d, u, d, b - a, w_far[k], w_far[k], False, True, False)
+                    u = neighbor(row, r, far, far_n) * M + a
+                    d = neighbor(row, far_n - r, far, far_n) * M + a
+                    sweep(out, X, w, values, row * M + a, u, d, u, d, b - a, w_far, w_far, False, True, False)
         a = b
 
 
-def _neighbor_row(row: Any, r: Any, stride: Any, n: Any) -> Any:
+def _neighbor(row: Any, r: Any, stride: Any, n: Any) -> Any:
     """The row r points further along a leading axis of n points that are ``stride`` rows apart, 0 < r < n."""
     wraps = (row // stride) % n + r >= n
     return row + stride * r - (stride * n if wraps else uint64(0))
 
 
-_neighbor = compiled(_neighbor_row, inline=True)
+neighbor = compiled(_neighbor, inline=True)
 rows = compiled(_rows)
 
 
-def _one(
-    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
-    far: Any, far_n: Any, C: Any, M: Any, block: Any,
-) -> None:  # fmt: skip
+def _one(out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any) -> None:
     """The whole field."""
-    count, zero = uint64(X.size) // M, uint64(0)
-    rows(out, X, V, S, gamma, v, w_line, w_near, w_far, near, near_n, far, far_n, C, M, zero, count, zero, M, block)
+    M = sizes[5]
+    rows(out, X, V, S, gamma, weights, sizes, uint64(0), uint64(X.size) // M, uint64(0), M)
 
 
-def _all(
-    out: Any, X: Any, V: Any, S: Any, gamma: Any, v: Any, w_line: Any, w_near: Any, w_far: Any, near: Any, near_n: Any,
-    far: Any, far_n: Any, C: Any, M: Any, block: Any, parts: Any,
-) -> None:  # fmt: skip
+def _all(out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any, parts: Any) -> None:
     """The whole field in ``parts`` parts side by side: some rows each, or stretches of a few long rows."""
     for part in prange(parts):
-        t, p, count = uint64(part), uint64(parts), uint64(X.size) // M
-        low, high, begin, end = uint64(0), count, uint64(0), M
+        t, p, C, M = uint64(part), uint64(parts), sizes[4], sizes[5]
+        count = uint64(X.size) // M
         if count >= p:
             low, high = t * count // p, (t + ONE) * count // p
+            rows(out, X, V, S, gamma, weights, sizes, low, high, uint64(0), M)
         else:
             begin, end = t * (M // C) // p * C, (t + ONE) * (M // C) // p * C
-        rows(
-            out, X, V, S, gamma, v, w_line, w_near, w_far, near, near_n, far, far_n, C, M, low, high, begin, end, block
-        )
+            rows(out, X, V, S, gamma, weights, sizes, uint64(0), count, begin, end)
 
 
 one_part, all_parts = compiled(_one), compiled(_all, parallel=True)
