@@ -20,8 +20,8 @@ KERNELS = "stencil_kernels"
 SERIAL_REALS = 2**14
 """Fewer numbers than these are done before another thread is awake."""
 
-BLOCK_REALS, ROW_REALS = 2048, 8192
-"""Numbers of a row that are worked on at a time, so that they stay in cache; few channels read longer stretches."""
+BLOCK_REALS = 8192
+"""Numbers of a row that are worked on at a time, so that those of its neighbors stay in cache."""
 
 
 def fits(axes: tuple[int, ...], X: torch.Tensor, V: torch.Tensor | None) -> bool:
@@ -84,7 +84,7 @@ def _sizes(shape: tuple[int, ...], axes: tuple[int, ...], reach: int) -> "Array"
     C = prod(shape[line + 1 :])
     near = (prod(shape[across[-1] + 1 : line]), shape[across[-1]]) if across else (1, 0)
     far = (prod(shape[across[0] + 1 : line]), shape[across[0]]) if len(across) > 1 else (1, 0)
-    block = C * max(1, (BLOCK_REALS if C >= 16 else ROW_REALS) // C)
+    block = C * max(1, BLOCK_REALS // C)
     return np.array([*near, *far, C, shape[line] * C, block, reach], dtype=np.uint64)
 
 

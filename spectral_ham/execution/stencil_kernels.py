@@ -18,65 +18,74 @@ from spectral_ham.execution.jit import compiled
 ONE, TWO, MANY = uint64(1), uint64(2), uint64(16)
 
 
-def _sweep(
-    out: Any, X: Any, v: Any, values: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any, w: Any,
-    w_row: Any, center: bool, add: bool, spread: bool,
+def _add(
+    out: Any, X: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any, w: Any, w_row: Any
 ) -> None:  # fmt: skip
-    """out_q (+)= v_q X_q + w (X_left + X_right) + w_row (X_up + X_down). The flags are literals at every call."""
+    """out_q += w (X_left + X_right) + w_row (X_up + X_down)."""
+    for q in range(n):
+        out[c + q] += w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q])
+
+
+def _first(
+    out: Any, X: Any, S: Any, gamma: Any, v: Any, values: Any, c: Any, up: Any, down: Any, left: Any, right: Any,
+    n: Any, w: Any, w_row: Any, recurs: bool, spread: bool,
+) -> None:  # fmt: skip
+    """out_q = v_q X_q + the same, or that + γS_q − out_q. The flags are literals at every call."""
     for q in range(n):
         total = w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q])
-        if center:
-            total += (values[q] if spread else v) * X[c + q]
-        if add:
-            total += out[c + q]
+        total += (values[q] if spread else v) * X[c + q]
+        if recurs:
+            total += gamma * S[c + q] - out[c + q]
         out[c + q] = total
 
 
 def _pairs(
-    out: Any, X: Any, v: Any, V: Any, k: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any, w: Any,
-    w_row: Any, add: bool,
+    out: Any, X: Any, S: Any, gamma: Any, v: Any, V: Any, k: Any, c: Any, up: Any, down: Any, left: Any, right: Any,
+    n: Any, w: Any, w_row: Any, recurs: bool,
 ) -> None:  # fmt: skip
-    """The sweep with center for two numbers per point, the real and imaginary part of one channel."""
+    """The first sweep for two numbers per point, the real and imaginary part of one channel."""
     for p in range(n // TWO):
-        value = v + V[k + p]
+        here = v + V[k + p]
         for part in range(2):
             q = TWO * p + uint64(part)
-            total = w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q]) + value * X[c + q]
-            if add:
-                total += out[c + q]
+            total = w * (X[left + q] + X[right + q]) + w_row * (X[up + q] + X[down + q]) + here * X[c + q]
+            if recurs:
+                total += gamma * S[c + q] - out[c + q]
             out[c + q] = total
 
 
-sweep, pairs = compiled(_sweep, inline=True), compiled(_pairs, inline=True)
+add, first, pairs = (compiled(f, inline=True) for f in (_add, _first, _pairs))
 
 
 def _center(
-    out: Any, X: Any, v: Any, V: Any, values: Any, C: Any, c: Any, up: Any, down: Any, left: Any, right: Any, n: Any,
-    w: Any, w_row: Any, add: bool,
+    out: Any, X: Any, S: Any, gamma: Any, v: Any, V: Any, values: Any, C: Any, c: Any, up: Any, down: Any, left: Any,
+    right: Any, n: Any, w: Any, w_row: Any, recurs: bool,
 ) -> None:  # fmt: skip
     """The sweep for r = 1, which takes the center along: v + V, one number for all channels of a point."""
     if V.size == 0:
-        sweep(out, X, v, values, c, up, down, left, right, n, w, w_row, True, add, False)
+        first(out, X, S, gamma, v, values, c, up, down, left, right, n, w, w_row, recurs, False)
     elif C == TWO:
-        pairs(out, X, v, V, c // C, c, up, down, left, right, n, w, w_row, add)
+        pairs(out, X, S, gamma, v, V, c // C, c, up, down, left, right, n, w, w_row, recurs)
     elif C >= MANY:
         for p in range(n // C):
-            o, here = C * p, v + V[c // C + p]
-            sweep(out, X, here, values, c + o, up + o, down + o, left + o, right + o, C, w, w_row, True, add, False)
+            o, at = C * p, v + V[c // C + p]
+            first(
+                out, X, S, gamma, at, values, c + o, up + o, down + o, left + o, right + o, C, w, w_row, recurs, False
+            )
     else:
         for p in range(n // C):
-            here = v + V[c // C + p]
+            at = v + V[c // C + p]
             for q in range(16):  # one vector store; what it writes beyond C numbers is written over by the next point
-                values[C * p + uint64(q)] = here
-        sweep(out, X, v, values, c, up, down, left, right, n, w, w_row, True, add, True)
+                values[C * p + uint64(q)] = at
+        first(out, X, S, gamma, v, values, c, up, down, left, right, n, w, w_row, recurs, True)
 
 
 center = compiled(_center, inline=True)
 
 
 def _segment(
-    out: Any, X: Any, v: Any, V: Any, values: Any, C: Any, M: Any, row: Any, up: Any, down: Any, a: Any, b: Any,
-    r: Any, w: Any, w_row: Any, first: bool, add: bool,
+    out: Any, X: Any, S: Any, gamma: Any, v: Any, V: Any, values: Any, C: Any, M: Any, row: Any, up: Any, down: Any,
+    a: Any, b: Any, r: Any, w: Any, w_row: Any,
 ) -> None:  # fmt: skip
     """Sweep over [a, b) of one row for the distance r, cut where a neighbor along the row crosses the seam."""
     shift, start = r * C, row * M
@@ -85,14 +94,15 @@ def _segment(
         left = m - shift if m >= shift else m + M - shift
         right = m + shift if m + shift < M else m + shift - M
         n = min(b - m, min(M - left, M - right))
+        c, left, right = start + m, start + left, start + right
         # Without leading axes, up and down are left and right again, and each has half the weight.
-        u, d = (up * M + m, down * M + m) if up != down else (start + left, start + right)
-        if not first:
-            sweep(out, X, v, values, start + m, u, d, start + left, start + right, n, w, w_row, False, True, False)
-        elif add:
-            center(out, X, v, V, values, C, start + m, u, d, start + left, start + right, n, w, w_row, True)
+        u, d = (up * M + m, down * M + m) if up != down else (left, right)
+        if r != ONE:
+            add(out, X, c, u, d, left, right, n, w, w_row)
+        elif S.size > 0:
+            center(out, X, S, gamma, v, V, values, C, c, u, d, left, right, n, w, w_row, True)
         else:
-            center(out, X, v, V, values, C, start + m, u, d, start + left, start + right, n, w, w_row, False)
+            center(out, X, S, gamma, v, V, values, C, c, u, d, left, right, n, w, w_row, False)
         m += n
 
 
@@ -105,25 +115,21 @@ def _rows(
     """Rows low … high, of each [begin, end), block after block; ``weights`` and ``sizes`` as `fused` packs them."""
     near, near_n, far, far_n, C, M, block, reach = sizes
     values = np.empty(block + MANY if V.size > 0 else ONE, X.dtype)
-    recurs = S.size > 0
     a = begin
     while a < end:
         b = min(a + block, end)
         for row in range(low, high):
-            if recurs:
-                for q in range(row * M + a, row * M + b):
-                    out[q] = gamma * S[q] - out[q]
             for k in range(reach):
                 r = k + ONE
                 up = down = row
                 if near_n > 0:
                     up, down = neighbor(row, r, near, near_n), neighbor(row, near_n - r, near, near_n)
                 w, w_row, w_far = weights[r], weights[reach + r], weights[TWO * reach + r]
-                segment(out, X, weights[0], V, values, C, M, row, up, down, a, b, r, w, w_row, r == ONE, recurs)
+                segment(out, X, S, gamma, weights[0], V, values, C, M, row, up, down, a, b, r, w, w_row)
                 if far_n > 0:
                     u = neighbor(row, r, far, far_n) * M + a
                     d = neighbor(row, far_n - r, far, far_n) * M + a
-                    sweep(out, X, w, values, row * M + a, u, d, u, d, b - a, w_far, w_far, False, True, False)
+                    add(out, X, row * M + a, u, d, u, d, b - a, w_far, w_far)
         a = b
 
 
