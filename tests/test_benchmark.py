@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.operator import CASES, COPY, GATED_CASE, GATES, METRIC_BASELINES, failed_gates, measure_case
 
 import benchmarks.__main__ as command
 import spectral_ham as sh
 from benchmarks import measure, operator, reference, replaced_kernel
-from benchmarks.operator import CASES, COPY, GATED_CASE, GATES, METRIC_BASELINES, failed_gates, measure_case
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results/operator-cpu.json"
 SHAPE = (14, 11, 2, 2)
