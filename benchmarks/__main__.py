@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.candidate import Row, measure, rounded
-from benchmarks.compare import FAILED, FLAGGED, Change, changes, missing, report, uncomparable
+from benchmarks.compare import FAILED, Change, changes, missing, report, uncomparable
 from benchmarks.machine import machine_line, numba_version
 from benchmarks.parts import PARTS, QUICK
 from benchmarks.report import row_table
@@ -49,8 +49,9 @@ def _measure(part: str, options: argparse.Namespace, *, longer: int = 1) -> Docu
             print(f"{name} is not installed: skipped")
         for group in PARTS[part]:
             if options.only in group.name:
+                began = time.perf_counter()
                 rows = measure(group.make(options.device), longer * options.rounds, longer * group.seconds, flops)
-                _show(group.name, rows)
+                _show(f"{group.name} ({time.perf_counter() - began:.0f} s)", rows)
                 document["rows"] += [rounded(row) for row in rows]
     print(f"\n{part}: {time.perf_counter() - start:.0f} s", flush=True)
     if options.out is not None:
@@ -132,7 +133,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--compare",
         type=Path,
         metavar="PATH",
-        help=f"list ratios more than {FLAGGED - 1:.0%} worse than in a folder or file",
+        help="list ratios more than a tenth worse than in a folder or file",
     )
     add("--out", type=Path, metavar="FOLDER", help="write one JSON and one CSV for each part")
     add("--figure", type=Path, metavar="FILE", help="draw time against size (of the part scaling)")
