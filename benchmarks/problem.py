@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 
 from benchmarks import reference
 from benchmarks.measure import CPU
+
+Operation = Callable[[torch.Tensor], torch.Tensor]
 
 DT = 1.0
 """Time step: the error of a Strang step dominates complex64 rounding."""
@@ -71,22 +73,32 @@ class Problem:
         """V in the field's precision."""
         return self.wide_V.to(self.torch_dtype.to_real())
 
-    def exact(self, operation: Callable[[torch.Tensor], torch.Tensor], *, potential: bool = True) -> torch.Tensor:
+    def exact(self, operation: Operation, *, potential: bool = True) -> torch.Tensor:
         """Return operation(T) + V·T in double precision."""
-        wide = self.T.to(torch.complex128 if self.T.is_complex() else torch.float64)
-        result = operation(wide)
-        return result + reference.with_channels(self.wide_V, wide) * wide if potential else result
+        return _exact(self, operation, potential)
 
-    def exact_at(self, t: float, operation: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def exact_at(self, t: float, operation: Operation) -> torch.Tensor:
         """Return e^{−iHt/ħ} of the first channel in complex128, with H = operation + V."""
-        first = self.first_channel.to(torch.complex128)
-        E_max = float(reference.kinetic_energies(self.shape).max() + self.wide_V.max())
-        return reference.evolved(lambda T: operation(T) + self.wide_V * T, E_max, first, t)
+        return _exact_at(self, t, operation)
 
     @property
     def first_channel(self) -> torch.Tensor:
         """The field's first channel: all others evolve alike."""
         return first_channel(self.T)
+
+
+@lru_cache(maxsize=6)
+def _exact(problem: Problem, operation: Operation, potential: bool) -> torch.Tensor:
+    wide = problem.T.to(torch.complex128 if problem.T.is_complex() else torch.float64)
+    result = operation(wide)
+    return result + reference.with_channels(problem.wide_V, wide) * wide if potential else result
+
+
+@lru_cache(maxsize=6)
+def _exact_at(problem: Problem, t: float, operation: Operation) -> torch.Tensor:
+    first, V = problem.first_channel.to(torch.complex128), problem.wide_V
+    E_max = float(reference.kinetic_energies(problem.shape).max() + V.max())
+    return reference.evolved(lambda T: operation(T) + V * T, E_max, first, t)
 
 
 def first_channel(T: torch.Tensor) -> torch.Tensor:
