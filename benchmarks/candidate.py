@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from benchmarks.floors import Floor
-from benchmarks.measure import Call, Times, interleaved, peak_bytes
+from benchmarks.measure import WARM_UPS, Call, Times, interleaved, peak_bytes
 from benchmarks.problem import Problem
 
 COPY = "copy_"
@@ -81,8 +81,8 @@ def measure(candidates: Iterable[Candidate], rounds: int, seconds: float, peak_f
     """Measure all candidates of a group. ``peak_flops``: of a matrix product, per dtype of real numbers."""
     listed = list(candidates)
     device = listed[0].problem.T.device
-    errors = [c.error(c.call()) if c.error is not None else None for c in listed]
-    peaks = [peak_bytes(c.call, device) / c.problem.T.nbytes if c.counts_memory else None for c in listed]
+    errors = [_error(c) for c in listed]
+    peaks = [_peak(c, device) for c in listed]
     names = [f"{c.problem.case} {c.problem.dtype} {c.operation} {c.name}" for c in listed]
     if len(set(names)) < len(names):
         raise ValueError(f"Candidates of one group need different names, got {names}.")
@@ -90,7 +90,8 @@ def measure(candidates: Iterable[Candidate], rounds: int, seconds: float, peak_f
     gc.collect()
     gc.freeze()  # a package that collects garbage in its loop should not pay for the objects of all the others
     try:
-        times = interleaved(calls, rounds, seconds=seconds, device=device)
+        # The two calls above, for the error and the memory, were warm-ups.
+        times = interleaved(calls, rounds, seconds=seconds, device=device, warm_ups=WARM_UPS - 2)
     finally:
         gc.unfreeze()
     found = [times[name] for name in names]
@@ -98,6 +99,16 @@ def measure(candidates: Iterable[Candidate], rounds: int, seconds: float, peak_f
         _row(c, t, error, peak, _yardsticks(listed, found, c.problem), peak_flops)
         for c, t, error, peak in zip(listed, found, errors, peaks, strict=True)
     ]
+
+
+def _error(c: Candidate) -> float | None:
+    result = c.call()
+    return None if c.error is None else c.error(result)
+
+
+def _peak(c: Candidate, device: torch.device) -> float | None:
+    held = peak_bytes(c.call, device) / c.problem.T.nbytes
+    return held if c.counts_memory else None
 
 
 def _yardsticks(listed: list[Candidate], found: list[Times], problem: Problem) -> tuple[float, float]:

@@ -16,6 +16,9 @@ WARM_UPS = 3
 LEAST_ROUNDS = 3
 CALLS_PER_VISIT = 8
 SECONDS_PER_VISIT = 0.03
+SLOW = 0.1
+"""Seconds of a call that needs no untimed call before it: its data pass through the cache many times over."""
+
 
 Call = Callable[[], Any]
 CPU = torch.device("cpu")
@@ -31,17 +34,23 @@ class Times:
 
 
 def interleaved(
-    calls: Mapping[str, Call], rounds: int, *, seconds: float = float("inf"), device: torch.device = CPU
+    calls: Mapping[str, Call],
+    rounds: int,
+    *,
+    seconds: float = float("inf"),
+    device: torch.device = CPU,
+    warm_ups: int = WARM_UPS,
 ) -> dict[str, Times]:
     """Visit every candidate in turn, ``rounds`` times; a visit is one untimed call, then a few timed ones.
 
     Interleaving lets a disturbance of the machine fall on all candidates, and the untimed call brings the
     candidate's own data back into the cache. A visit ends early when its calls are slow, and the rounds when
-    ``seconds`` are over, though not before `LEAST_ROUNDS`.
+    ``seconds`` are over, though not before `LEAST_ROUNDS`. Who has called the candidates before may ask for fewer
+    ``warm_ups`` than `WARM_UPS`.
     """
     sample = stopwatch(device)
     for call in calls.values():
-        for _ in range(WARM_UPS):
+        for _ in range(warm_ups):
             call()
     samples: dict[str, list[float]] = {name: [] for name in calls}
     start = time.perf_counter()
@@ -49,7 +58,7 @@ def interleaved(
         if number >= LEAST_ROUNDS and time.perf_counter() - start > seconds:
             break
         for name, call in calls.items():
-            samples[name] += _visit(call, sample)
+            samples[name] += _visit(call, sample, warm=bool(samples[name]) and min(samples[name]) > SLOW)
     return {name: Times(min(t), statistics.median(t), len(t)) for name, t in samples.items()}
 
 
@@ -82,8 +91,9 @@ def _cuda_seconds(call: Call) -> float:
     return float(start.elapsed_time(end)) / 1e3
 
 
-def _visit(call: Call, sample: Callable[[Call], float]) -> list[float]:
-    call()
+def _visit(call: Call, sample: Callable[[Call], float], *, warm: bool = False) -> list[float]:
+    if not warm:
+        call()
     times: list[float] = []
     while len(times) < CALLS_PER_VISIT and sum(times) < SECONDS_PER_VISIT:
         times.append(sample(call))

@@ -43,11 +43,11 @@ PARTS: Mapping[str, Sequence[Group]] = {
     ),
     "steps": (
         steps.group(SMALL),
-        steps.group(MIDDLE),
-        steps.group((128, 128, 8, 8)),
-        steps.group((256, 256, 4, 4)),
+        steps.group(MIDDLE, steps=32),
+        steps.group((128, 128, 8, 8), steps=32, fourth=0),
+        steps.group((256, 256, 4, 4), steps=32, fourth=0),
         steps.group(SQUARE[512]),
-        steps.group(SQUARE[1024]),
+        steps.group(SQUARE[1024], steps=16, fourth=0),
     ),
     "gradients": (
         gradients.operators(SMALL),

@@ -12,7 +12,7 @@ from benchmarks.problem import DT, Problem, first_channel
 from benchmarks.yardsticks import copy_and_pair
 from spectral_ham.propagators import SCHEMES, propagator
 
-STEPS = 64
+STEPS, FOURTH_ORDER_STEPS = 64, 16
 MANY_STEPS = 1000
 CHEBYSHEV_DT = 20.0
 SCHEME4 = "blanes_moan4"
@@ -48,20 +48,21 @@ def chebyshev(problem: Problem) -> Candidate:
     )
 
 
-def candidates(problem: Problem, steps: int = STEPS) -> Iterator[Candidate]:
-    """Yield the package and the others."""
+def candidates(problem: Problem, steps: int = STEPS, fourth: int = FOURTH_ORDER_STEPS) -> Iterator[Candidate]:
+    """Yield the package and the others; ``fourth``: steps of fourth order, none if 0."""
     yield from copy_and_pair(problem)
     yield splitting(problem, "strang", "Strang step", steps)
     yield from competitors.strang_steps(problem, steps)
-    yield splitting(problem, SCHEME4, "4th-order step", steps)
-    yield from competitors.fourth_order_steps(problem, steps)
     yield chebyshev(problem)
+    if fourth:
+        yield splitting(problem, SCHEME4, "4th-order step", fourth)
+        yield from competitors.fourth_order_steps(problem, fourth)
 
 
-def group(shape: tuple[int, ...], seconds: float = 6.0, steps: int = STEPS) -> Group:
+def group(shape: tuple[int, ...], seconds: float = 4.0, steps: int = STEPS, fourth: int = FOURTH_ORDER_STEPS) -> Group:
     """Return the group of one shape."""
     name = f"steps, {'×'.join(map(str, shape))}"
-    return Group(name, lambda device: candidates(Problem(shape, device=device, waves=True), steps), seconds)
+    return Group(name, lambda device: candidates(Problem(shape, device=device, waves=True), steps, fourth), seconds)
 
 
 def neighbors(odd: tuple[int, ...], even: tuple[int, ...], seconds: float = 4.0) -> Group:

@@ -96,15 +96,15 @@ def test_steps_have_the_error_of_their_order():
     exact = steps.splitting(Problem(SQUARE, torch.complex128, waves=True), "strang", "Strang step", 8)
     plain = reference.strang(exact.problem.first_channel, exact.problem.wide_V, DT, 8)
     torch.testing.assert_close(first_channel(exact.call()), plain)
-    errors = {c.name: c.error(c.call()) for c in steps.candidates(Problem(SQUARE, waves=True), 8)}
-    assert 1e-3 < errors[f"{OURS}, strang"] < 1e-1  # the step's error, far above rounding
-    assert errors[f"{OURS}, blanes_moan4"] < 1e-4
+    errors = {c.name: c.error(c.call()) for c in steps.candidates(Problem(SQUARE, waves=True), 8, 8)}
+    assert 100 * EPS < errors[f"{OURS}, strang"] < 1e-3  # the step's error, far above rounding
+    assert errors[f"{OURS}, blanes_moan4"] < 64 * EPS
     assert errors[f"{OURS}, chebyshev"] < 64 * EPS
     if competitors.installed("expsolve"):
-        assert errors["expsolve"] == pytest.approx(errors[f"{OURS}, strang"], rel=1e-3)
-        assert errors["expsolve, blanes_moan4"] < 1e-4
+        assert errors["expsolve"] == pytest.approx(errors[f"{OURS}, strang"], rel=0.05)
+        assert errors["expsolve, blanes_moan4"] < 64 * EPS
     if competitors.installed("torchfsm"):
-        assert 1e-3 < errors["torchfsm, ETDRK2"] < 0.5
+        assert 100 * EPS < errors["torchfsm, ETDRK2"] < 0.1
 
 
 def test_exact_evolution_is_the_exponential():
