@@ -14,7 +14,6 @@ from benchmarks.yardsticks import copy_and_pair
 
 FORWARD, BOTH = "{} Strang steps", "{} Strang steps, forward + backward"
 STEPS = (64, 256)
-AUTOGRAD_STEPS = STEPS[0]
 
 
 def operator(problem: Problem, name: str) -> Candidate:
@@ -90,16 +89,16 @@ def operators(shape: tuple[int, ...], seconds: float = 4.0) -> Group:
     return Group(f"gradients of H·T, {'×'.join(map(str, shape))}", make, seconds)
 
 
-def runs(shape: tuple[int, ...], seconds: float = 6.0, steps: tuple[int, ...] = STEPS) -> Group:
+def runs(shape: tuple[int, ...], seconds: float = 4.0, steps: tuple[int, ...] = STEPS) -> Group:
     """Return the group of runs in time."""
 
     def make(device: torch.device) -> Iterator[Candidate]:
         problem = Problem(shape, device=device, waves=True)
         yield from copy_and_pair(problem)
-        for n in steps:
-            yield forward(problem, n)
+        yield forward(problem, steps[0])
+        for gradient in ("reversible", "autograd", "checkpoint"):
+            yield both(problem, steps[0], gradient)
+        for n in steps[1:]:
             yield both(problem, n, "reversible")
-        yield both(problem, steps[0], "autograd")
-        yield both(problem, steps[0], "checkpoint")
 
     return Group(f"gradients of runs, {'×'.join(map(str, shape))}", make, seconds)

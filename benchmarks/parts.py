@@ -43,7 +43,7 @@ PARTS: Mapping[str, Sequence[Group]] = {
     ),
     "steps": (
         steps.group(SMALL),
-        steps.group(MIDDLE, steps=32),
+        steps.group(MIDDLE, steps=32, fourth=0),
         steps.group((128, 128, 8, 8), steps=32, fourth=0),
         steps.group((256, 256, 4, 4), steps=32, fourth=0),
         steps.group(SQUARE[512]),

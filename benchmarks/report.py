@@ -126,7 +126,9 @@ def exponents(results: Results) -> str:
         )
         for curve, (operation, name) in CURVES.items()
     ]
-    return table(("execution", "theory", *(f"{channels} channels" for channels in SIZES)), rows)
+    return table(
+        ("execution", "theory", *("1 channel" if channels == 1 else f"{channels} channels" for channels in SIZES)), rows
+    )
 
 
 def speed(results: Results, case: str) -> str:

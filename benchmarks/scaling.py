@@ -40,7 +40,7 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
         yield from ours(problem, name)
 
 
-def groups(seconds: float = 2.0) -> list[Group]:
+def groups(seconds: float = 1.5) -> list[Group]:
     """Return the groups of all sizes."""
     return [group(shape_of(channels, N), seconds) for channels, sizes in SIZES.items() for N in sizes]
 
