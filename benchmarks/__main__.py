@@ -11,10 +11,13 @@ import torch
 
 from benchmarks.candidate import Row, measure, rounded
 from benchmarks.compare import FAILED, Change, changes, missing, report, uncomparable
+from benchmarks.figure import save_figure
 from benchmarks.machine import machine_line, numba_version
 from benchmarks.parts import PARTS, QUICK
+from benchmarks.promises import TARGETS
 from benchmarks.report import row_table
 from benchmarks.results import REFERENCE, Document, Results, as_document, read, write
+from benchmarks.targets import verdicts
 from benchmarks.yardsticks import peak_flops
 
 ROUNDS, LONGER = 7, 3
@@ -26,16 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 1 if ``--check`` finds a ratio that doubled, else 0."""
     options = _parse(arguments)
     _use_threads(options.threads)
-    documents = [_measure(part, options) for part in options.part]
+    if options.read is not None:
+        documents = dict(Results.load(options.read).documents)
+    else:
+        documents = {part: _measure(part, options) for part in options.part}
     if options.figure is not None:
-        from benchmarks.figure import save_figure
-
-        save_figure(Results({d["part"]: d for d in documents}), options.figure)
-    for document in documents:
+        save_figure(Results(documents), options.figure)
+    for document in documents.values():
         reference = _reference(options.compare, document["part"])
         if reference is not None:
             print(f"\n{report(document, reference)}")
-    return _check(documents[0], options) if options.check else 0
+    if not options.check:
+        print(f"\n{verdicts([t for t in TARGETS if t.measure(Results(documents)) is not None], Results(documents))}")
+        return 0
+    return _check(documents[QUICK], options)
 
 
 def _measure(part: str, options: argparse.Namespace, *, longer: int = 1) -> Document:
@@ -135,16 +142,23 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="PATH",
         help="list ratios more than a tenth worse than in a folder or file",
     )
+    add("--read", type=Path, metavar="FOLDER", help="measure nothing, take the results from a folder")
     add("--out", type=Path, metavar="FOLDER", help="write one JSON and one CSV for each part")
-    add("--figure", type=Path, metavar="FILE", help="draw time against size (of the part scaling)")
+    add("--figure", type=Path, metavar="FILE", help="draw the part scaling: time against size")
     add("--rounds", type=int, default=ROUNDS, help="most visits to each candidate (default %(default)s)")
     add("--threads", type=int, help="threads (default: torch's own number)")
     add("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda (default %(default)s)")
     options = parser.parse_args(arguments)
+    if options.device.type == "cuda":
+        if not torch.cuda.is_available():
+            parser.error("--device cuda: torch sees no CUDA device")
+        options.device = torch.device("cuda", options.device.index or 0)  # with its number, as its tensors have it
+    if options.read is not None and (options.check or options.part or options.out):
+        parser.error("--read measures nothing: it goes with --figure and --compare alone")
     if options.quick or options.check:
         options.part = [QUICK]
     options.part = options.part or list(PARTS)
-    if options.figure is not None and "scaling" not in options.part:
+    if options.figure is not None and options.read is None and "scaling" not in options.part:
         parser.error("--figure draws the part scaling, which is not measured")
     if not any(options.only in group.name for part in options.part for group in PARTS[part]):
         parser.error(f"--only {options.only}: no group has that in its name")

@@ -47,7 +47,7 @@ PARTS: Mapping[str, Sequence[Group]] = {
         steps.group((128, 128, 8, 8), steps=32, fourth=0),
         steps.group((256, 256, 4, 4), steps=32, fourth=0),
         steps.group(SQUARE[512]),
-        steps.group(SQUARE[1024], steps=16, fourth=0),
+        steps.group(SQUARE[1024], steps=8, fourth=0, seconds=3.0),
     ),
     "gradients": (
         gradients.operators(SMALL),

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.candidate import OURS
-from benchmarks.report import table
+from benchmarks.report import at_equal_error, table
 from benchmarks.results import Results
 
 SMALL, MIDDLE = "28×28×16×16", "64×64×16×16"
 ONE = {N: f"{N}×{N}×1×1" for N in (512, 1024, 4096)}
 AUTO = f"{OURS}, auto"
+
+VERDICTS = ("target met", "must met", "missed", "not measured")
 
 Row = dict[str, Any]
 
@@ -45,7 +47,7 @@ class Target:
     """What a model predicts for an H200; nobody has run it."""
 
     def verdict(self, results: Results) -> str:
-        """Return "target met", "must met", "missed" or "not measured"."""
+        """Return one of `VERDICTS`."""
         measured = self.measure(results)
         if measured is None:
             return "not measured"
@@ -107,6 +109,19 @@ def faster(
     return measure
 
 
+def same_error(
+    part: str, case: str, ours: tuple[str, str], other: tuple[str, str]
+) -> Callable[[Results], Measured | None]:
+    """Return `at_equal_error` of two rows."""
+
+    def measure(results: Results) -> Measured | None:
+        own, its = (results.find(part, case, *row) for row in (ours, other))
+        found = None if own is None or its is None else at_equal_error(own, its)
+        return None if found is None else Measured(found)
+
+    return measure
+
+
 def ratio(part: str, top: tuple[str, str, str], bottom: tuple[str, str, str], what: str) -> Any:
     """Return the quotient of ``what`` of two rows, each named by case, operation and name."""
 
@@ -145,7 +160,7 @@ def verdicts(targets: Sequence[Target], results: Results) -> str:
         f"{found.count(v)} {v}" for v in ("target met", "must met", "missed", "not measured") if v in found
     )
     headers = ("what", "must", "target", "measured", "verdict")
-    return f"{counts}.\n\n{table(headers, (t.cells(results) for t in targets), text=(0, 4))}"
+    return f"{counts or 'No promise is measured here'}.\n\n{table(headers, (t.cells(results) for t in targets), text=(0, 4))}"
 
 
 def predictions(targets: Sequence[Target]) -> str:

@@ -148,18 +148,34 @@ def test_all_parts_are_measured_compared_and_drawn(tmp_path, capsys):
     assert command.main(["--rounds", "1", "--out", str(tmp_path / "a"), "--figure", str(tmp_path / "speed.png")]) == 0
     assert {path.stem for path in (tmp_path / "a").glob("*.json")} == set(parts.PARTS)
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "speed.png").unlink()
+    assert command.main(["--read", str(tmp_path / "a"), "--figure", str(tmp_path / "speed.png")]) == 0
+    assert (tmp_path / "speed.png").exists()
     assert command.main(["--rounds", "1", "--part", "steps", "--compare", str(tmp_path / "a")]) == 0
     assert "steps: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--part", "no"], ["--only", "no such group"], ["--figure", "x.png", "--part", "steps"], ["--device", "abacus"]],
+    [
+        ["--part", "no"],
+        ["--only", "no such group"],
+        ["--figure", "x.png", "--part", "steps"],
+        ["--device", "abacus"],
+        ["--read", "x", "--check"],
+    ],
 )
 def test_wrong_flags_are_refused(arguments, capsys):
     with pytest.raises((SystemExit, RuntimeError)):
         command.main(arguments)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_is_named(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--device", "cuda"])
+    assert "no CUDA device" in capsys.readouterr().err
 
 
 def test_parts_have_distinct_groups_and_a_quick_part_without_others():
