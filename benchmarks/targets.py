@@ -156,9 +156,7 @@ def peak(case: str, operation: str, name: str, *, result: int) -> Callable[[Resu
 def verdicts(targets: Sequence[Target], results: Results) -> str:
     """Return the table, and above it how many are met."""
     found = [target.verdict(results) for target in targets]
-    counts = ", ".join(
-        f"{found.count(v)} {v}" for v in ("target met", "must met", "missed", "not measured") if v in found
-    )
+    counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in found)
     headers = ("what", "must", "target", "measured", "verdict")
     return f"{counts or 'No promise is measured here'}.\n\n{table(headers, (t.cells(results) for t in targets), text=(0, 4))}"
 
