@@ -158,7 +158,8 @@ def verdicts(targets: Sequence[Target], results: Results) -> str:
     found = [target.verdict(results) for target in targets]
     counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in found)
     headers = ("what", "must", "target", "measured", "verdict")
-    return f"{counts or 'No promise is measured here'}.\n\n{table(headers, (t.cells(results) for t in targets), text=(0, 4))}"
+    rows = (target.cells(results) for target in targets)
+    return f"{counts or 'No promise is measured here'}.\n\n{table(headers, rows, text=(0, 4))}"
 
 
 def predictions(targets: Sequence[Target]) -> str:
