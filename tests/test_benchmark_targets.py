@@ -7,7 +7,7 @@ import pytest
 from benchmarks import promises, report, review_report, targets
 from benchmarks.promises import TARGETS
 from benchmarks.results import Results
-from benchmarks.review_claims import CLAIMS, PROFILE
+from benchmarks.review_claims import AS_IT_WAS, CLAIMS, FIXES, PROFILE
 from benchmarks.targets import AUTO, MIDDLE, SMALL, Limit, Measured, Target
 
 MUST, AIM = Limit(2.0, 20), Limit(1.5)
@@ -93,3 +93,20 @@ def test_tables_of_the_committed_results():
     assert all(name in review_report.fixes_table(results) for name in CLAIMS)
     assert all(name in review_report.profile_table(results) for name in PROFILE)
     assert "–" in review_report.fixes_table(Results({}))  # without data, no number
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "expected"),
+    [
+        ("no .item()", 9.0, "overstated"),
+        ("no .item()", 8.5, "holds"),
+        ("fused: one convolution for both axes", 5.0, "understated"),
+    ],
+)
+def test_claims_of_the_review_are_judged_by_what_was_saved(name, after, expected):
+    before = {"operation": FIXES, "name": AS_IT_WAS, "minimum_ms": 10.0, "peak_fields": 7.0}
+    fixed = {"operation": FIXES, "name": name, "minimum_ms": after, "peak_fields": 14.0}
+    results = results_of("review", before, fixed, fixed | {"name": "unfold instead of convolution"})
+    assert review_report.verdict(results, name) == expected
+    assert review_report.verdict(results, "unfold instead of convolution") == "wrong: more memory"
+    assert review_report.verdict(results, "cached kernels") == "not measured"
