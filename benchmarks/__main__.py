@@ -20,7 +20,7 @@ from benchmarks.results import REFERENCE, Document, Results, as_document, read, 
 from benchmarks.targets import verdicts
 from benchmarks.yardsticks import peak_flops
 
-ROUNDS, LONGER = 7, 3
+ROUNDS, LONGER = 10, 3
 FUSED = ("H fd", "Chebyshev")
 """Operations that a fused kernel may run, if numba is there."""
 
