@@ -39,10 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reference = _reference(options.compare, document["part"])
         if reference is not None:
             print(f"\n{report(document, reference)}")
-    if not options.check:
-        print(f"\n{verdicts([t for t in TARGETS if t.measure(Results(documents)) is not None], Results(documents))}")
-        return 0
-    return _check(documents[QUICK], options)
+    if options.check:
+        return _check(documents[QUICK], options)
+    results = Results(documents)
+    judged = [target for target in TARGETS if target.measure(results) is not None]
+    if judged:
+        print(f"\n{verdicts(judged, results)}")
+    return 0
 
 
 def _measure(part: str, options: argparse.Namespace, *, longer: int = 1) -> Document:

@@ -120,7 +120,7 @@ def exponents(results: Results) -> str:
             curve,
             THEORY[curve],
             *(
-                optional(exponent(times_of(results.rows("scaling"), operation, name, channels)), ".2f")
+                optional(exponent(times_of(results.rows("scaling"), operation, name, channels), channels), ".2f")
                 for channels in SIZES
             ),
         )

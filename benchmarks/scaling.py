@@ -23,8 +23,8 @@ CURVES = {
 """Execution → operation and candidate."""
 
 THEORY = {"stencil, order 2": "0", "stencil, order 8": "0", "dense": "1", "fft": "0, and a logarithm"}
-FIRST_FITTED = 64
-"""N below which the cost of a call, rather than that of its points, decides."""
+LEAST_FITTED = 2**14
+"""Numbers of a field below which the cost of a call, rather than that of its numbers, decides."""
 
 
 def shape_of(channels: int, N: int) -> tuple[int, ...]:
@@ -64,9 +64,9 @@ def times_of(rows: Iterable[Mapping[str, Any]], operation: str, name: str, chann
     }
 
 
-def exponent(times: Mapping[int, float]) -> float | None:
-    """Return the slope of log(time per point) over log N, from `FIRST_FITTED` on; None for fewer than three sizes."""
-    fitted = [(math.log(N), math.log(ms / N**2)) for N, ms in times.items() if N >= FIRST_FITTED]
+def exponent(times: Mapping[int, float], channels: int) -> float | None:
+    """Return the slope of log(time per point) over log N, from `LEAST_FITTED` on; None for fewer than three sizes."""
+    fitted = [(math.log(N), math.log(ms / N**2)) for N, ms in times.items() if N**2 * channels >= LEAST_FITTED]
     if len(fitted) < 3:
         return None
     mean_x, mean_y = (sum(values) / len(fitted) for values in zip(*fitted, strict=True))

@@ -159,7 +159,7 @@ def verdicts(targets: Sequence[Target], results: Results) -> str:
     counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in found)
     headers = ("what", "must", "target", "measured", "verdict")
     rows = (target.cells(results) for target in targets)
-    return f"{counts or 'No promise is measured here'}.\n\n{table(headers, rows, text=(0, 4))}"
+    return f"{counts}.\n\n{table(headers, rows, text=(0, 4))}"
 
 
 def predictions(targets: Sequence[Target]) -> str:

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from benchmarks import candidate, measure, operators, steps, yardsticks
+from benchmarks import candidate, floors, measure, operators, steps, yardsticks
 from benchmarks.candidate import COPY, PAIR, Candidate
 from benchmarks.problem import Problem
 
@@ -81,6 +81,25 @@ def test_rows_are_in_units_of_their_own_yardsticks(rows):
         assert 0 < row.minimum_ms <= row.median_ms
         assert row.peak_fields < 10
     assert len({row.key for row in rows}) == len(rows)
+
+
+def test_floors_are_those_of_the_least_schedules():
+    T = torch.empty(32, 32, 2, 4, dtype=torch.complex64)
+    points, V = T.numel(), 4 / 8  # bytes of V per complex number: 4 for each grid point of 8 channels
+    for floor, nbytes, flops in (
+        (floors.copy(T), 16, 0),
+        (floors.stencil(T, 2), 16 + V, (8 * 1 + 4) * 2),
+        (floors.stencil(T, 8), 16 + V, (8 * 4 + 4) * 2),
+        (floors.spectral(T), 40 + V, min(8 * 32, 20 * 5)),
+        (floors.strang(T), 16 + V, min(8 * 32, 20 * 5)),
+        (floors.chebyshev_term(T, 2), 40 + V, (8 * 1 + 4) * 2 + 6),
+        (floors.window(T, 64), 65 * 8, 65 * 10 * 5),
+        (floors.copy(T) * 3, 48, 0),
+    ):
+        assert (floor.bytes / points, floor.flops / points) == (nbytes, flops)
+    small = torch.empty(8, 8, 1, 1, dtype=torch.complex64)
+    assert floors.spectral(small).flops / small.numel() == 20 * 3  # FFT and matrices nearly meet at N = 8
+    assert floors.strang(torch.empty(4, 4, 1, 1)).flops / 16 == 8 * 4 / 2  # matrices, on half the real numbers
 
 
 def test_the_limit_is_the_larger_of_traffic_and_arithmetic():
