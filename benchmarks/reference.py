@@ -81,10 +81,11 @@ def evolved(H: Callable[[torch.Tensor], torch.Tensor], E_max: float, T: torch.Te
     center, radius = (E_max - 0.1) / 2, (E_max + 0.1) / 2
     alpha = radius * t / HBAR
     previous, current = T, (H(T) - center * T) / radius
-    result = jv(0, alpha) * previous - 2j * jv(1, alpha) * current
-    for k in range(2, math.ceil(abs(alpha)) + 60):
+    J = [float(jv(k, alpha)) for k in range(math.ceil(abs(alpha)) + 60)]
+    result = J[0] * previous - 2j * J[1] * current
+    for k in range(2, len(J)):
         previous, current = current, 2 * (H(current) - center * current) / radius - previous
-        result = result + 2 * (-1j) ** k * jv(k, alpha) * current
+        result = result + 2 * (-1j) ** k * J[k] * current
     return complex(math.cos(center * t / HBAR), -math.sin(center * t / HBAR)) * result
 
 

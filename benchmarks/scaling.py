@@ -23,7 +23,7 @@ CURVES = {
 """Execution → operation and candidate."""
 
 THEORY = {"stencil, order 2": "0", "stencil, order 8": "0", "dense": "1", "fft": "0, and a logarithm"}
-LEAST_FITTED = 2**14
+LEAST_FITTED = 2**16
 """Numbers of a field below which the cost of a call, rather than that of its numbers, decides."""
 
 
@@ -65,9 +65,10 @@ def times_of(rows: Iterable[Mapping[str, Any]], operation: str, name: str, chann
 
 
 def exponent(times: Mapping[int, float], channels: int) -> float | None:
-    """Return the slope of log(time per point) over log N, from `LEAST_FITTED` on; None for fewer than three sizes."""
+    """Return the slope of log(time per point) over log N, from `LEAST_FITTED` on; None for a single size."""
     fitted = [(math.log(N), math.log(ms / N**2)) for N, ms in times.items() if N**2 * channels >= LEAST_FITTED]
-    if len(fitted) < 3:
+    if len(fitted) < 2:
         return None
     mean_x, mean_y = (sum(values) / len(fitted) for values in zip(*fitted, strict=True))
-    return sum((x - mean_x) * (y - mean_y) for x, y in fitted) / sum((x - mean_x) ** 2 for x, _ in fitted)
+    slope: float = sum((x - mean_x) * (y - mean_y) for x, y in fitted) / sum((x - mean_x) ** 2 for x, _ in fitted)
+    return slope

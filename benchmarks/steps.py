@@ -10,7 +10,7 @@ from benchmarks.candidate import OURS, Candidate, Group, relative_error
 from benchmarks.operators import hamiltonian
 from benchmarks.problem import DT, Problem, first_channel
 from benchmarks.yardsticks import copy_and_pair
-from spectral_ham.propagators import SCHEMES, propagator
+from spectral_ham.propagators import SCHEMES, Chebyshev, propagator
 
 STEPS, FOURTH_ORDER_STEPS = 64, 16
 MANY_STEPS = 1000
@@ -35,7 +35,7 @@ def splitting(problem: Problem, scheme: str, operation: str, steps: int = STEPS)
 
 def chebyshev(problem: Problem) -> Candidate:
     """Return the terms of one long step, fd2."""
-    step = propagator("chebyshev", hamiltonian(problem, "fd"), CHEBYSHEV_DT)
+    step = Chebyshev(hamiltonian(problem, "fd"), CHEBYSHEV_DT)
     exact = relative_error(problem.exact_at(CHEBYSHEV_DT, reference.fd))
     return Candidate(
         "Chebyshev term, fd2",

@@ -26,7 +26,7 @@ def test_the_fitted_exponent_is_that_of_the_data():
     overhead = {2: 1e9, 4: 1e9}
     assert scaling.exponent(overhead | {N: 3.0 * N**2 * N for N in (64, 128, 256)}, 16) == pytest.approx(1)
     assert scaling.exponent(overhead | {N: 3.0 * N**2 for N in (64, 128, 256)}, 16) == pytest.approx(0)
-    assert scaling.exponent({64: 1.0, 128: 2.0, 256: 3.0}, 1) is None
+    assert scaling.exponent({64: 1.0, 128: 2.0, 256: 3.0}, 1) is None  # one size alone is large enough
 
 
 def test_equal_error_takes_more_steps_of_what_errs_more():
