@@ -12,7 +12,7 @@ from benchmarks.candidate import OURS, Candidate, Group, relative_error
 from benchmarks.floors import Floor
 from benchmarks.problem import Problem
 from benchmarks.reference import HBAR, MASS, METRIC, with_channels
-from benchmarks.yardsticks import copy_and_pair, other_pairs, plain_stencils
+from benchmarks.yardsticks import copy_and_pair, other_yardsticks, plain_stencils
 from spectral_ham.execution import EXECUTIONS
 
 PINNED_FLOPS = 5e9
@@ -108,7 +108,7 @@ def candidates(
     for name in operations:
         yield from ours(problem, name, pinned=pinned and name in MAIN)
     if others:
-        yield from other_pairs(problem)
+        yield from other_yardsticks(problem)
         yield from plain_stencils(problem)
         yield from replaced(problem)
         yield from competitors.hamiltonians(problem)

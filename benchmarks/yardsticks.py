@@ -28,11 +28,12 @@ def _pair(first: torch.Tensor) -> torch.Tensor:
     return torch.fft.irfft2(torch.fft.rfft2(first), s=first.shape[-2:])
 
 
-def other_pairs(problem: Problem) -> Iterator[Candidate]:
-    """Yield FFT pairs in the field's own layout, and by scipy."""
+def other_yardsticks(problem: Problem) -> Iterator[Candidate]:
+    """Yield a copy into new memory, and FFT pairs in the field's own layout and by scipy."""
     import scipy.fft
 
     T, first = problem.T, problem.channels_first
+    yield Candidate(YARDSTICK, "clone", problem, T.clone, relative_error(T), floors.copy(T))
     yield Candidate(
         YARDSTICK,
         "FFT pair, native layout",
