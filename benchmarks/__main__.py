@@ -16,13 +16,11 @@ from benchmarks.machine import machine_line, numba_version
 from benchmarks.parts import PARTS, QUICK
 from benchmarks.promises import TARGETS
 from benchmarks.report import row_table
-from benchmarks.results import REFERENCE, Document, Results, as_document, read, write
+from benchmarks.results import REFERENCE, Document, Results, as_document, read, stem, write
 from benchmarks.targets import verdicts
 from benchmarks.yardsticks import peak_flops
 
 ROUNDS, LONGER = 10, 3
-FUSED = ("H fd", "Chebyshev")
-"""Operations that a fused kernel may run, if numba is there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +78,8 @@ def _check(document: Document, options: argparse.Namespace) -> int:
     """Say what doubled; look again, longer, before failing."""
     reference = _reference(options.compare or REFERENCE, QUICK)
     if reference is None:
-        raise FileNotFoundError(f"--check needs a reference: {options.compare or REFERENCE}/{QUICK}.json is not there")
+        name = f"{stem(QUICK, numba_version())}.json"
+        raise FileNotFoundError(f"--check needs a reference: {options.compare or REFERENCE}/{name} is not there")
     if why := uncomparable(document, reference):
         print(f"\nThe reference was measured under other conditions ({why}).")
     failed = failures(document, reference)
@@ -99,20 +98,15 @@ def _check(document: Document, options: argparse.Namespace) -> int:
 
 
 def failures(document: Document, reference: Document) -> list[Change]:
-    """Return what doubled; stencils are not judged where numba is here and not there, or the other way around."""
-    same_kernels = (document["machine"]["numba"] is None) == (reference["machine"]["numba"] is None)
-    return [
-        change
-        for change in changes(document, reference)
-        if change.is_failure and (same_kernels or not change.key.split(" | ")[1].startswith(FUSED))
-    ]
+    """Return what doubled."""
+    return [change for change in changes(document, reference) if change.is_failure]
 
 
 def _reference(path: Path | None, part: str) -> Document | None:
-    """Return the reference of a part, from a folder or from the one file of a part."""
+    """Return the reference of a part, from the one file of a part or, with numba or without, from a folder."""
     if path is None:
         return None
-    file = path / f"{part}.json" if path.is_dir() else path
+    file = path / f"{stem(part, numba_version())}.json" if path.is_dir() else path
     if not file.exists():
         return None
     document = read(file)

@@ -34,12 +34,18 @@ def as_document(part: str, rows: Iterable[Row], peak_flops: Mapping[str, float],
     }
 
 
+def stem(part: str, numba: str | None) -> str:
+    """Return the name of a part's files: without numba no kernel is fused, which has a reference of its own."""
+    return part if numba else f"{part}-without-numba"
+
+
 def write(document: Document, folder: Path) -> None:
-    """Write PART.json and PART.csv."""
+    """Write one JSON and one CSV, named by `stem`."""
     folder.mkdir(parents=True, exist_ok=True)
+    name = stem(document["part"], document["machine"]["numba"])
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    (folder / f"{document['part']}.json").write_text(text, encoding="utf-8")
-    with (folder / f"{document['part']}.csv").open("w", encoding="utf-8", newline="") as file:
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(Row.__annotations__), lineterminator="\n")
         writer.writeheader()
         writer.writerows(document["rows"])
@@ -75,8 +81,10 @@ class Results:
 
     @classmethod
     def load(cls, folder: Path = REFERENCE) -> "Results":
-        """Read every part in a folder."""
-        return cls({path.stem: read(path) for path in sorted(folder.glob("*.json"))})
+        """Read every part in a folder; where one was measured with numba and without, with it."""
+        documents = [read(path) for path in folder.glob("*.json")]
+        documents.sort(key=lambda document: (document["machine"]["numba"] is not None, document["part"]))
+        return cls({document["part"]: document for document in documents})
 
     def rows(self, part: str) -> list[dict[str, Any]]:
         """Return the rows of a part; none if it was not measured."""

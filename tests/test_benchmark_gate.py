@@ -9,10 +9,12 @@ import torch
 import benchmarks.__main__ as command
 from benchmarks import candidate, compare, operators, parts, report, results, scaling
 from benchmarks.candidate import OURS, Group
+from benchmarks.machine import numba_version
 from benchmarks.problem import Problem
 
 SHAPE = (14, 11, 2, 2)
 CPU = torch.device("cpu")
+STEM = results.stem(parts.QUICK, numba_version())
 FLOPS = {"float32": 1e11, "float64": 5e10}
 
 
@@ -97,14 +99,23 @@ def test_one_bad_yardstick_is_no_failure_and_a_missing_row_is_one(rows):
     assert compare.missing(fewer, document) == [results.key_of(document["rows"][-1])]
 
 
-def test_other_conditions_are_named_and_stencils_then_not_judged(rows):
+def test_other_conditions_are_named(rows):
     here, there = document_with(rows, numba="0.61"), document_with(rows, numba=None)
     assert compare.uncomparable(here, document_with(rows, numba="0.62")) is None
     assert "numba" in compare.uncomparable(here, there)
     assert "threads" in compare.uncomparable(document_with(rows, threads=1), document_with(rows, threads=2))
-    judged = {change.key.split(" | ")[1] for change in command.failures(here, doctored(there, 3.0))}
-    assert judged == {"H spectral"}
-    assert "H fd2" in {change.key.split(" | ")[1] for change in command.failures(here, doctored(here, 3.0))}
+
+
+def test_with_and_without_numba_have_references_of_their_own(tmp_path, rows, monkeypatch):
+    for numba in ("0.61", None):
+        results.write(document_with(rows, numba=numba), tmp_path)
+    assert {path.name for path in tmp_path.glob("*.json")} == {"quick.json", "quick-without-numba.json"}
+    assert results.Results.load(tmp_path).documents["quick"]["machine"]["numba"] == "0.61"
+    for numba in ("0.68", None):
+        monkeypatch.setattr(command, "numba_version", lambda numba=numba: numba)
+        found = command._reference(tmp_path, "quick")
+        assert (found["machine"]["numba"] is None) == (numba is None)
+    assert (results.REFERENCE / "quick-without-numba.json").exists()
 
 
 def tiny(device):
@@ -121,10 +132,10 @@ def tiny_parts(monkeypatch):
 @pytest.mark.usefixtures("tiny_parts")
 def test_check_sets_the_exit_status(tmp_path, capsys):
     run = ["--rounds", "1", "--check", "--compare", str(tmp_path)]
-    with pytest.raises(FileNotFoundError, match=r"quick\.json"):
+    with pytest.raises(FileNotFoundError, match=r"quick.*\.json"):
         command.main(run)
     assert command.main(["--rounds", "1", "--quick", "--out", str(tmp_path)]) == 0
-    written = results.read(tmp_path / "quick.json")
+    written = results.read(tmp_path / f"{STEM}.json")
     for factor, status, said in ((1e-3, 0, "No ratio"), (1e3, 1, "FAILED 14×11×2×2 complex64 | H fd2")):
         results.write(doctored(written, factor), tmp_path)
         capsys.readouterr()
@@ -137,7 +148,7 @@ def test_check_sets_the_exit_status(tmp_path, capsys):
 @pytest.mark.usefixtures("tiny_parts")
 def test_a_vanished_row_fails_the_check(tmp_path, capsys):
     assert command.main(["--rounds", "1", "--quick", "--out", str(tmp_path)]) == 0
-    document = doctored(results.read(tmp_path / "quick.json"), 1e-3)
+    document = doctored(results.read(tmp_path / f"{STEM}.json"), 1e-3)
     document["rows"].append(document["rows"][-1] | {"operation": "H fd10"})
     results.write(document, tmp_path)
     assert command.main(["--rounds", "1", "--check", "--compare", str(tmp_path)]) == 1
@@ -147,7 +158,7 @@ def test_a_vanished_row_fails_the_check(tmp_path, capsys):
 @pytest.mark.usefixtures("tiny_parts")
 def test_all_parts_are_measured_compared_and_drawn(tmp_path, capsys):
     assert command.main(["--rounds", "1", "--out", str(tmp_path / "a"), "--figure", str(tmp_path / "speed.png")]) == 0
-    assert {path.stem for path in (tmp_path / "a").glob("*.json")} == set(parts.PARTS)
+    assert set(results.Results.load(tmp_path / "a").documents) == set(parts.PARTS)
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
     (tmp_path / "speed.png").unlink()
     assert command.main(["--read", str(tmp_path / "a"), "--figure", str(tmp_path / "speed.png")]) == 0
