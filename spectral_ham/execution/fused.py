@@ -49,6 +49,8 @@ def fused_stencil(
         out: like X, overlapping neither X nor S.
         source: like X.
         gamma: γ.
+
+    None of them records a gradient.
     """
     reach = len(weights[0]) - 1
     sizes, everything = _sizes(tuple(X.shape), axes, reach)
@@ -56,10 +58,10 @@ def fused_stencil(
     empty = _empty(X.dtype)
     kernels = jit.kernels(KERNELS)
     arguments = (
-        out.detach().view(-1).numpy(),
-        X.detach().view(-1).numpy(),
-        empty if V is None else V.detach().reshape(-1).numpy(),
-        empty if source is None else source.detach().view(-1).numpy(),
+        out.numpy().ravel(),
+        X.numpy().ravel(),
+        empty if V is None else V.numpy().ravel(),
+        empty if source is None else source.numpy().ravel(),
         empty.dtype.type(gamma),
         packed,
         sizes,
