@@ -243,7 +243,7 @@ def test_dense_and_stencil_transform_nothing(backend, execution):
 
 
 MOST_OPERATIONS = {"fft": 20, "dense": 20, "stencil": 10}
-"""Operations of torch in one call with V and out=, views among them: what a call costs beside its passes over memory."""
+"""Operations of torch in one call with V and out=, views among them: a call's cost beside its passes over memory."""
 
 
 @pytest.mark.parametrize("execution", MOST_OPERATIONS)
