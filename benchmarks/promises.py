@@ -22,7 +22,7 @@ from benchmarks.windows import FINAL, FRAMES
 
 STRANG = f"{OURS}, strang"
 INTO = f"{AUTO}, out="
-"""Written into a kept tensor, as `copy_` is; an FFT pair returns new tensors, and so does H where pairs are the unit."""
+"""Written into a kept tensor, as `copy_` is. Where pairs are the unit, H returns a new one, as FFTs do."""
 TABLES = 0.05
 """Fields that V, matrices and symbols may take beside whole fields."""
 
