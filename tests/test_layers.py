@@ -36,6 +36,9 @@ ROWS = {
     "L2": ("backends.base", "backends.spectral", "backends.finite_difference", "backends.description", "backends"),
     "L3": (
         "execution.base",
+        "execution.jit",
+        "execution.layout_kernels",
+        "execution.layout",
         "execution.fourier",
         "execution.circulant",
         "execution.depthwise",
@@ -61,6 +64,10 @@ ROWS = {
     ),
     "L5": (
         "propagators.base",
+        "propagators.schemes",
+        "propagators.factors",
+        "propagators.resident",
+        "propagators.alternating",
         "propagators.splitting",
         "propagators.diagonal",
         "propagators.chebyshev",
