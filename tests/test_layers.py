@@ -65,7 +65,6 @@ ROWS = {
     "L5": (
         "propagators.base",
         "propagators.schemes",
-        "propagators.factors",
         "propagators.resident",
         "propagators.alternating",
         "propagators.splitting",

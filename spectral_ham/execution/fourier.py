@@ -153,5 +153,6 @@ def circulant_column(symbol: torch.Tensor, derivative: int) -> torch.Tensor:
 
 def circulant_matrix(symbol: torch.Tensor) -> torch.Tensor:
     """Return F⁻¹ diag(symbol) F for a 1-D symbol, even in k: a symmetric circulant matrix, (N, N), complex."""
-    column, j = torch.fft.ifft(symbol), torch.arange(len(symbol), dtype=torch.int64, device=symbol.device)
+    column: torch.Tensor = torch.fft.ifft(symbol)
+    j = torch.arange(len(symbol), dtype=torch.int64, device=symbol.device)
     return column[(j[:, None] - j[None, :]) % len(symbol)]

@@ -107,7 +107,9 @@ def _parallel_layer() -> bool:
     import numba
 
     wanted = numba.config.THREADING_LAYER
-    layers = SAFE_LAYERS if wanted in ("default", "safe", "threadsafe", "forksafe") else {wanted: SAFE_LAYERS.get(wanted)}
+    layers = (
+        SAFE_LAYERS if wanted in ("default", "safe", "threadsafe", "forksafe") else {wanted: SAFE_LAYERS.get(wanted)}
+    )
     for name in layers.values():
         try:
             if name is not None:

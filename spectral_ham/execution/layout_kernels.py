@@ -70,8 +70,8 @@ def _add_real_block(
                 out[uint64(i)] += value * x[uint64(i)]
     else:
         for p in range(begin, end):
-            row = uint64(p) * c
-            for k in range(row + low, row + high):
+            start = uint64(p) * c
+            for k in range(start + low, start + high):
                 value, i = v[uint64(k)], two * uint64(k)
                 out[i] += value * x[i]
                 out[i + one] += value * x[i + one]
