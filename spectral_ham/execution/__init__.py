@@ -6,7 +6,7 @@ from spectral_ham._checks import carries_derivative, check_out
 from spectral_ham.backends import Description
 from spectral_ham.execution.adjoint import differentiable
 from spectral_ham.execution.compiled import compiled_apply
-from spectral_ham.execution.runner import EXECUTIONS, check_execution, execution_name, run
+from spectral_ham.execution.runner import EXECUTIONS, check_execution, execution_name, recur, run
 
 
 def apply(
@@ -37,16 +37,16 @@ def apply(
             torus.shape, torus.spacing, backend.name, backend.stencil_order, execution,
         )  # fmt: skip
         return result if out is None else out.copy_(result)
-    if _is_differentiated(T, diagonal, *description.coefficients):
+    if is_differentiated(T, diagonal, *description.coefficients):
         return differentiable(T, diagonal, description, execution, description.coefficients)
     return run(description, T, diagonal, out, execution)
 
 
-def _is_differentiated(*inputs: torch.Tensor | float | None) -> bool:
-    """Tell whether the autograd.Function is needed: its bookkeeping costs as much as a small H·T."""
+def is_differentiated(*inputs: torch.Tensor | float | None) -> bool:
+    """Tell whether a derivative is recorded, or torch.func looks on: else the bookkeeping of both can be left out."""
     if torch._C._functorch.peek_interpreter_stack() is not None:  # inside torch.func: grad, jvp, vmap
         return True
     return any(isinstance(x, torch.Tensor) and carries_derivative(x) for x in inputs)
 
 
-__all__ = ["EXECUTIONS", "apply", "check_execution", "compiled_apply", "execution_name"]
+__all__ = ["EXECUTIONS", "apply", "check_execution", "compiled_apply", "execution_name", "is_differentiated", "recur"]

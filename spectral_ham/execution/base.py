@@ -46,13 +46,36 @@ class Execution(ABC):
             out: like X, contiguous, overlapping nothing.
         """
 
+    @abstractmethod
+    def recur(
+        self,
+        description: Description,
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor,
+        source: torch.Tensor,
+        gamma: float,
+    ) -> None:
+        """Write A·X + diagonal∘X + γ·source − out into ``out``, a term of a three-term recurrence.
+
+        Args:
+            description: as in `run`.
+            tables: as in `run`.
+            X: as in `run`.
+            diagonal: as in `run`.
+            out: like X; overlaps neither X nor ``source``.
+            source: like X.
+            gamma: γ.
+        """
+
 
 def real_view(X: torch.Tensor) -> torch.Tensor:
     """View complex channels as twice as many real ones: A is real, so it acts on both parts alike.
 
     Real arithmetic halves the flops of a real-times-complex product, and needs no promoted copy of the tables.
     """
-    return torch.view_as_real(X).flatten(-2) if X.is_complex() else X
+    return X.view(X.dtype.to_real()) if X.is_complex() else X
 
 
 def add_diagonal(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:

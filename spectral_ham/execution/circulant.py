@@ -44,20 +44,39 @@ class Circulant(Execution):
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
         result = torch.empty_like(X) if out is None else out
-        source, target = real_view(X), real_view(result)
-        scratch = torch.empty_like(source) if description.has_cross_terms else source
-        started = False
-        with ieee_float32():
-            for (i, j), matrices in zip(description.terms, tables, strict=True):
-                if i == j:
-                    _multiply_axis(matrices[0], source, i, target, add=started)
-                else:
-                    _multiply_axis(matrices[1], source, j, scratch, add=False)
-                    _multiply_axis(matrices[0], scratch, i, target, add=started)
-                started = True
+        _add_products(description, tables, real_view(X), real_view(result), beta=0)
         if diagonal is not None:
             add_diagonal(result, diagonal, X)
         return result
+
+    def recur(
+        self,
+        description: Description,
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor,
+        source: torch.Tensor,
+        gamma: float,
+    ) -> None:
+        """Write A·X + diagonal∘X + γ·source − out into ``out``."""
+        _add_products(description, tables, real_view(X), real_view(out), beta=-1)
+        out.add_(source, alpha=gamma)
+        if diagonal is not None:
+            add_diagonal(out, diagonal, X)
+
+
+def _add_products(description: Description, tables: Tables, X: torch.Tensor, out: torch.Tensor, beta: int) -> None:
+    """Write A·X + β·out into ``out``."""
+    scratch = torch.empty_like(X) if description.has_cross_terms else X
+    with ieee_float32():
+        for (i, j), matrices in zip(description.terms, tables, strict=True):
+            if i == j:
+                _multiply_axis(matrices[0], X, i, out, beta)
+            else:
+                _multiply_axis(matrices[1], X, j, scratch, 0)
+                _multiply_axis(matrices[0], scratch, i, out, beta)
+            beta = 1
 
 
 def axis_matrix(
@@ -75,12 +94,11 @@ def axis_matrix(
     return geometry_cache.get(("matrix", derivative, n, spacing, backend, dtype, device), build)
 
 
-def _multiply_axis(matrix: torch.Tensor, X: torch.Tensor, axis: int, out: torch.Tensor, *, add: bool) -> None:
-    """Write matrix @ X along ``axis`` into ``out``, or add it."""
+def _multiply_axis(matrix: torch.Tensor, X: torch.Tensor, axis: int, out: torch.Tensor, beta: int) -> None:
+    """Write matrix @ X + β·out into ``out``, along ``axis``."""
     n = X.shape[axis]
     before = X.shape[:axis].numel()
     behind = X.shape[axis + 1 :].numel()
-    beta = 1 if add else 0
     if before == 1:
         out.view(n, behind).addmm_(matrix, X.view(n, behind), beta=beta)
     elif behind == 1:

@@ -1,46 +1,47 @@
 """The 5-point stencil as one depthwise convolution: oneDNN's kernel reads and writes every number once."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from torch.nn.functional import conv2d
 
-from spectral_ham.backends.description import Tables
+from spectral_ham._typing import Scalar
+from spectral_ham.execution.slices import add_scaled
 
 MIN_REALS = 16
 """Real numbers per grid point below which the kernel's vectors are not filled."""
 
 
-def suits_depthwise(X: torch.Tensor, tables: Tables) -> bool:
-    """Tell whether X (N_x, N_y, reals) and a stencil's tables are what the kernel is made for.
+def suits_depthwise(X: torch.Tensor, weights: Sequence[tuple[Scalar, ...]]) -> bool:
+    """Tell whether X (N_x, N_y, reals) and a stencil's weights are what the kernel is made for.
 
-    A float32 field on the CPU, and float weights of order 2 along both axes without cross terms.
+    A float32 field on the CPU, and float weights of order 2 along both axes.
     """
     return (
         X.ndim == 3
         and X.dtype == torch.float32
         and X.device.type == "cpu"
         and X.shape[-1] >= MIN_REALS
-        and len(tables) == 2
-        and all(len(term) == 1 and len(term[0]) == 2 and isinstance(term[0][1], float) for term in tables)
+        and len(weights) == 2
+        and all(len(w) == 2 and isinstance(w[1], float) for w in weights)
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and bool(torch.backends.mkldnn.enabled)
     )
 
 
-def five_points(X: torch.Tensor, tables: Tables) -> torch.Tensor:
+def five_points(X: torch.Tensor, weights: Sequence[tuple[Scalar, ...]]) -> torch.Tensor:
     """Return Σ_i w_0^i X + w_1^i (X_{+1} + X_{−1}) along both axes, periodic: (N_x, N_y, reals), contiguous.
 
     The field is seen as one image with channels last, which is how it lies in memory. The convolution pads with
     zeros; what crosses the seam is added to the four edges afterwards.
     """
-    weights = [term[0] for term in tables]
     kernel = _cross(weights[0], weights[1], X.shape[-1])
     image = X.permute(2, 0, 1).unsqueeze(0)
     result = conv2d(image, kernel, padding=1, groups=X.shape[-1]).squeeze(0).permute(1, 2, 0)
     for axis, (_, w) in enumerate(weights):
-        result.select(axis, -1).add_(X.select(axis, 0), alpha=w)
-        result.select(axis, 0).add_(X.select(axis, -1), alpha=w)
+        add_scaled(result.select(axis, -1), X.select(axis, 0), w)
+        add_scaled(result.select(axis, 0), X.select(axis, -1), w)
     return result
 
 

@@ -45,6 +45,19 @@ class Fourier(Execution):
         ((table,),) = tables
         return multiply_spectrum(X, table, description.torus.ndim, out, diagonal)
 
+    def recur(
+        self,
+        description: Description,
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor,
+        source: torch.Tensor,
+        gamma: float,
+    ) -> None:
+        """Write A·X + diagonal∘X + γ·source − out into ``out``."""
+        out.neg_().add_(source, alpha=gamma).add_(self.run(description, tables, X, diagonal, None))
+
 
 def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Return table/N as `multiply_spectrum` wants it for fields like T, so that no inverse transform has to scale.

@@ -13,15 +13,21 @@ import torch
 SWITCH = "SPECTRAL_HAM_FUSED"
 """Environment variable: "0" turns fused kernels off, and everything runs on torch's own operations."""
 
-SAFE_LAYERS = {"omp": "numba.np.ufunc.omppool", "tbb": "numba.np.ufunc.tbbpool"}
-"""Threading layers of numba that bear two Python threads; the third, workqueue, aborts the process."""
+_TBB, _OMP = "numba.np.ufunc.tbbpool", "numba.np.ufunc.omppool"
+SAFE_LAYERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("default", "threadsafe"), (_TBB, _OMP)),
+    **dict.fromkeys(("safe", "forksafe", "tbb"), (_TBB,)),
+    "omp": (_OMP,),
+}
+"""NUMBA_THREADING_LAYER → what it may load that bears two Python threads; workqueue, the third, aborts the process."""
 
 _forked = False
 
 
-def kernels(module: str) -> Any | None:
-    """Return ``spectral_ham.execution.<module>``, whose functions numba compiles; None where fused kernels are off."""
-    return _load(module) if is_on() else None
+@lru_cache(maxsize=8)
+def kernels(module: str) -> Any:
+    """Return ``spectral_ham.execution.<module>``, whose functions numba compiles: only where fused kernels are on."""
+    return import_module(f"spectral_ham.execution.{module}")
 
 
 def is_on() -> bool:
@@ -53,7 +59,12 @@ def compiled(function: Callable[..., Any], *, parallel: bool = False, inline: bo
     """
     import numba
 
-    options = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "nogil": True, "parallel": parallel}
+    options: dict[str, Any] = {
+        "error_model": "numpy",
+        "fastmath": {"contract", "nsz"},
+        "nogil": True,
+        "parallel": parallel,
+    }
     if inline:
         return numba.njit(forceinline=True, **options)(function)
     try:
@@ -70,17 +81,23 @@ def tasks() -> int:
 
 def run_parallel(kernel: Any, parts: int, *arguments: Any) -> None:
     """Run a kernel that was compiled with ``parallel=True`` on no more than ``parts`` threads."""
-    import numba
-
-    before = numba.get_num_threads()
+    get, set_to = _thread_count()
+    before = get()
     if before <= parts:
         kernel(*arguments)
         return
-    numba.set_num_threads(parts)
+    set_to(parts)
     try:
         kernel(*arguments)
     finally:
-        numba.set_num_threads(before)
+        set_to(before)
+
+
+@lru_cache(maxsize=1)
+def _thread_count() -> tuple[Callable[[], int], Callable[[int], None]]:
+    import numba
+
+    return numba.get_num_threads, numba.set_num_threads
 
 
 @lru_cache(maxsize=1)
@@ -96,27 +113,17 @@ def _has_numba() -> bool:
     return True
 
 
-@lru_cache(maxsize=8)
-def _load(module: str) -> Any:
-    return import_module(f"spectral_ham.execution.{module}")
-
-
 @lru_cache(maxsize=1)
 def _parallel_layer() -> bool:
     """Tell whether numba's threads may be entered by several Python threads at once."""
     import numba
 
-    wanted = numba.config.THREADING_LAYER
-    layers = (
-        SAFE_LAYERS if wanted in ("default", "safe", "threadsafe", "forksafe") else {wanted: SAFE_LAYERS.get(wanted)}
-    )
-    for name in layers.values():
+    for layer in SAFE_LAYERS.get(vars(numba.config)["THREADING_LAYER"], ()):
         try:
-            if name is not None:
-                import_module(name)
-                return True
+            import_module(layer)
         except ImportError:  # its library is not on this machine
             continue
+        return True
     return False
 
 

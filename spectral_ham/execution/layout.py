@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from spectral_ham.execution.base import add_diagonal
-from spectral_ham.execution.jit import kernels, run_parallel, tasks
+from spectral_ham.execution.jit import is_on, kernels, run_parallel, tasks
 
 LEAST_NUMBERS = 2**14
 """Below so many numbers a kernel runs on one thread: waking a second costs more than it saves."""
@@ -91,7 +91,7 @@ def add_one_channel(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) 
 def _kernels_for(X: torch.Tensor) -> Any | None:
     """Return the compiled kernels if X is plain memory of the CPU: not inside torch.func, nor under a tracer."""
     plain = X.device.type == "cpu" and type(X) is torch.Tensor and torch._C._functorch.peek_interpreter_stack() is None
-    return kernels("layout_kernels") if plain else None
+    return kernels("layout_kernels") if plain and is_on() else None
 
 
 def _flat(X: torch.Tensor) -> Any:

@@ -65,9 +65,9 @@ def _add_real_block(
     c, low, high, one, two = uint64(channels), uint64(first), uint64(first) + uint64(count), uint64(1), uint64(2)
     if per_point:
         for p in range(begin, end):
-            row, value = uint64(p) * c, v[uint64(p)]
-            for i in range(two * (row + low), two * (row + high)):
-                out[uint64(i)] += value * x[uint64(i)]
+            value, row = v[uint64(p)], uint64(p) * c
+            for part in range(two * (row + low), two * (row + high)):
+                out[uint64(part)] += value * x[uint64(part)]
     else:
         for p in range(begin, end):
             start = uint64(p) * c

@@ -34,7 +34,7 @@ def run(
     T may have any strides and be lazily conjugated; ``diagonal`` has the grid's shape or T's.
     """
     shape = description.torus.shape
-    X = T.resolve_conj().resolve_neg().reshape(*shape, -1).contiguous()
+    X = _plain(T).reshape(*shape, -1).contiguous()
     values = None if diagonal is None else _like_field(diagonal, X)
     if values is not None and values.shape != shape:
         values = values.reshape(X.shape)
@@ -45,10 +45,37 @@ def run(
     return result.view(T.shape) if out is None else out
 
 
+def recur(
+    description: Description,
+    T: torch.Tensor,
+    diagonal: torch.Tensor,
+    out: torch.Tensor,
+    source: torch.Tensor,
+    gamma: float,
+    execution: str,
+) -> None:
+    """Write A·T + diagonal∘T + γ·source − out into ``out``, in as few passes as the execution can. Records no gradient.
+
+    All fields alike and contiguous; ``diagonal`` real, of the grid's shape or T's.
+    """
+    X, Y, S = (field.view(*description.torus.shape, -1) for field in (T, out, source))
+    values = diagonal if diagonal.shape == description.torus.shape else diagonal.reshape(X.shape)
+    chosen = EXECUTIONS[execution_name(description, X, execution)]
+    tables = _tables(chosen, description, X.dtype.to_real(), X.device)
+    with without_autocast(X), torch.no_grad():
+        chosen.recur(description, tables, X, values, Y, S, gamma)
+
+
 def _like_field(diagonal: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     """Cast values to the field's precision, real values staying real."""
-    plain = diagonal.detach().resolve_conj().resolve_neg()
-    return plain.to(X.dtype if plain.is_complex() else X.dtype.to_real())
+    plain = _plain(diagonal.detach())
+    dtype = X.dtype if plain.is_complex() else X.dtype.to_real()
+    return plain if plain.dtype == dtype else plain.to(dtype)
+
+
+def _plain(T: torch.Tensor) -> torch.Tensor:
+    """Return T without the lazy bits of a conjugate or a negative."""
+    return T.resolve_conj().resolve_neg() if T.is_conj() or T.is_neg() else T
 
 
 def execution_name(description: Description, T: torch.Tensor, execution: str) -> str:

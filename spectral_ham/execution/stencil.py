@@ -1,6 +1,6 @@
-"""Execution by stencil: shifted copies of the field, weighted and added in place."""
+"""Execution by stencil: every point adds up its neighbors."""
 
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 
@@ -9,14 +9,13 @@ from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, add_diagonal, ieee_float32, real_view
 from spectral_ham.execution.depthwise import five_points, suits_depthwise
+from spectral_ham.execution.fused import fits, fused_stencil
+from spectral_ham.execution.slices import add_neighbors, add_slices
 
 
 @final
 class StencilSweep(Execution):
-    """Add the neighbors of every point, slice by slice; periodic by construction, no padded copy is made.
-
-    A shift by r along an axis is two slices: what stays inside, and what crosses the seam.
-    """
+    """Σ_i Σ_r w^i_r (X_{+r} + X_{−r}) + V∘X: in one pass by a fused kernel, else by torch's operations."""
 
     name: ClassVar[str] = "stencil"
 
@@ -27,7 +26,7 @@ class StencilSweep(Execution):
         return ""
 
     def prepare(self, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:  # noqa: ARG002
-        """Return ((w_0, …, w_R)·c/Δ²,) for each term on the diagonal, (d/Δ_i, d·c/Δ_j) for each term off it.
+        """Return (axes, weights) of the terms ∂_i², w·c/Δ_i², and ((i, j), d/Δ_i, d·c/Δ_j) of each term ∂_i ∂_j.
 
         The weights are floats, or 0-d tensors on ``device`` where the coefficients are tensors.
         """
@@ -35,69 +34,72 @@ class StencilSweep(Execution):
         if stencil is None:
             raise ValueError(self.why_not(description))
         h = description.torus.spacing
-        return tuple(
-            (_scaled(stencil.second, c, h[i] ** 2),)
-            if i == j
-            else (_scaled(stencil.first, 1.0, h[i]), _scaled(stencil.first, c, h[j]))
-            for (i, j), c in zip(description.terms, description.coefficients, strict=True)
-        )
+        terms = list(zip(description.terms, description.coefficients, strict=True))
+        squares = [(i, _scaled(stencil.second, c, h[i] ** 2)) for (i, j), c in terms if i == j]
+        crossed = [
+            ((i, j), _scaled(stencil.first, 1.0, h[i]), _scaled(stencil.first, c, h[j]))
+            for (i, j), c in terms
+            if i != j
+        ]
+        return (tuple(i for i, _ in squares), tuple(w for _, w in squares)), tuple(crossed)
 
     def run(
         self,
-        description: Description,
+        description: Description,  # noqa: ARG002
         tables: Tables,
         X: torch.Tensor,
         diagonal: torch.Tensor | None,
         out: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
-        source = real_view(X)
-        if suits_depthwise(source, tables):
+        (axes, weights), crossed = tables
+        source, V = real_view(X), _per_point(diagonal, X)
+        fused = fits(axes, source, V)
+        if not fused and suits_depthwise(source, weights):
             with ieee_float32():
-                fast = five_points(source, tables)
-            result = torch.view_as_complex(fast.view(*X.shape, 2)) if X.is_complex() else fast
-            if diagonal is not None:
-                add_diagonal(result, diagonal, X)
-            return result if out is None else out.copy_(result)
-        result = torch.empty_like(X) if out is None else out
-        target = real_view(result)
-        center = sum(weights[0][0] for (i, j), weights in zip(description.terms, tables, strict=True) if i == j)
-        if diagonal is not None and not diagonal.is_complex() and diagonal.ndim < X.ndim:
-            torch.mul(source, (diagonal + center).unsqueeze(-1), out=target)
+                convolved = five_points(source, weights)
+            result = torch.view_as_complex(convolved.view(*X.shape, 2)) if X.is_complex() else convolved
+            result, V = result if out is None else out.copy_(result), None
         else:
-            torch.mul(source, center, out=target)
-            if diagonal is not None:
-                add_diagonal(result, diagonal, X)
-        scratch = torch.empty_like(source) if description.has_cross_terms else source
-        for (i, j), weights in zip(description.terms, tables, strict=True):
-            if i == j:
-                _add_neighbors(target, source, i, weights[0], sign=1)
-            else:
-                _add_neighbors(scratch.zero_(), source, j, weights[1], sign=-1)
-                _add_neighbors(target, scratch, i, weights[0], sign=-1)
+            result = torch.empty_like(X) if out is None else out
+            sweep = fused_stencil if fused else add_slices
+            sweep(axes, weights, source, V, real_view(result))
+        _add_the_rest(X, diagonal if V is None else None, crossed, result)
         return result
+
+    def recur(
+        self,
+        description: Description,  # noqa: ARG002
+        tables: Tables,
+        X: torch.Tensor,
+        diagonal: torch.Tensor | None,
+        out: torch.Tensor,
+        source: torch.Tensor,
+        gamma: float,
+    ) -> None:
+        """Write A·X + diagonal∘X + γ·source − out into ``out``."""
+        (axes, weights), crossed = tables
+        field, V = real_view(X), _per_point(diagonal, X)
+        sweep = fused_stencil if fits(axes, field, V) else add_slices
+        sweep(axes, weights, field, V, real_view(out), real_view(source), gamma)
+        _add_the_rest(X, diagonal if V is None else None, crossed, out)
+
+
+def _add_the_rest(X: torch.Tensor, diagonal: torch.Tensor | None, crossed: tuple[Any, ...], out: torch.Tensor) -> None:
+    """Add what no sweep takes along: V with values for every channel or complex ones, and ∂_i ∂_j with i ≠ j."""
+    if diagonal is not None:
+        add_diagonal(out, diagonal, X)
+    if crossed:
+        source, scratch = real_view(X), torch.empty_like(real_view(X))
+        for (i, j), along_i, along_j in crossed:
+            add_neighbors(scratch.zero_(), source, j, along_j, sign=-1)
+            add_neighbors(real_view(out), scratch, i, along_i, sign=-1)
+
+
+def _per_point(diagonal: torch.Tensor | None, X: torch.Tensor) -> torch.Tensor | None:
+    """Return the diagonal if it is one real number per grid point."""
+    return diagonal if diagonal is not None and not diagonal.is_complex() and diagonal.ndim < X.ndim else None
 
 
 def _scaled(weights: tuple[float, ...], c: Scalar, spacing: float) -> tuple[Scalar, ...]:
     return tuple(c * (w / spacing) for w in weights)
-
-
-def _add_neighbors(out: torch.Tensor, X: torch.Tensor, axis: int, weights: tuple[Scalar, ...], sign: int) -> None:
-    """out_j += Σ_{r ≥ 1} w_r (X_{j+r} + sign · X_{j−r}) along ``axis``."""
-    for r, w in enumerate(weights[1:], start=1):
-        _add_shifted(out, X, axis, r, w)
-        _add_shifted(out, X, axis, X.shape[axis] - r, sign * w)
-
-
-def _add_shifted(out: torch.Tensor, X: torch.Tensor, axis: int, shift: int, w: Scalar) -> None:
-    """out_j += w X_{(j + shift) mod N} along ``axis``, for 0 < shift < N."""
-    inside = X.shape[axis] - shift
-    _add_scaled(out.narrow(axis, 0, inside), X.narrow(axis, shift, inside), w)
-    _add_scaled(out.narrow(axis, inside, shift), X.narrow(axis, 0, shift), w)
-
-
-def _add_scaled(out: torch.Tensor, X: torch.Tensor, w: Scalar) -> None:
-    if isinstance(w, float):
-        out.add_(X, alpha=w)
-    else:
-        out.addcmul_(X, w)

@@ -92,10 +92,13 @@ class Propagator(ABC):
 
     def _apply_hamiltonian(self, T: torch.Tensor, t: float = 0.0) -> torch.Tensor:
         """Return H[T], counted."""
-        self.tally.hamiltonian_applications += 1
-        if self.hamiltonian.execution_for(T) == "fft":
-            self.tally.transforms += 2
+        self._count_applications(T, 1)
         return self.hamiltonian(T, t=t)
+
+    def _count_applications(self, T: torch.Tensor, count: int) -> None:
+        self.tally.hamiltonian_applications += count
+        if self.hamiltonian.execution_for(T) == "fft":
+            self.tally.transforms += 2 * count
 
     def _multiply(self, multiplier: FourierMultiplier, T: torch.Tensor) -> torch.Tensor:
         """Return F⁻¹(table · F T), counted."""

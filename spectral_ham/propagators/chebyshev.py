@@ -8,6 +8,8 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham._checks import as_number, carries_derivative
+from spectral_ham.backends import Description
+from spectral_ham.execution import is_differentiated, recur
 from spectral_ham.propagators.base import Propagator
 
 
@@ -40,9 +42,13 @@ class Chebyshev(Propagator):
 
     tol: float = 1e-12
     name: ClassVar[str] = "chebyshev"
-    coefficients: tuple[complex, ...] = field(init=False, repr=False)
+    _unphased: tuple[complex, ...] = field(init=False, repr=False)
+    _phase: complex = field(init=False, repr=False)
     _center: float = field(init=False, repr=False)
     _radius: float = field(init=False, repr=False)
+    _terms: dict[tuple[torch.dtype, torch.device], tuple["_Term", "_Term"]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def order(self) -> None:
@@ -67,12 +73,17 @@ class Chebyshev(Propagator):
         phase = cmath.exp(complex(self.z) * (low if self.imaginary else center))
         if self.imaginary:
             phase = phase.real
-        self._set(coefficients=tuple(phase * c for c in coefficients), _center=center, _radius=radius or 1.0)
+        self._set(_unphased=tuple(coefficients), _phase=phase, _center=center, _radius=radius or 1.0)
+
+    @property
+    def coefficients(self) -> tuple[complex, ...]:
+        """C_0, 2C_1, 2C_2, …, with e^{zc}."""
+        return tuple(self._phase * C for C in self._unphased)
 
     @property
     def terms(self) -> int:
         """Number of terms: one more than the applications of H per step."""
-        return len(self.coefficients)
+        return len(self._unphased)
 
     def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
         """Return T after ``steps`` steps."""
@@ -82,9 +93,19 @@ class Chebyshev(Propagator):
         return T
 
     def _step(self, T: torch.Tensor) -> torch.Tensor:
+        H, V = self.hamiltonian, self.hamiltonian.potential_at(0.0)
+        diagonal = None if V is None else V.diagonal(T)
+        plain = H.kinetic.is_static and (V is None or diagonal is not None) and not torch.compiler.is_compiling()
+        if plain and self.terms > 1 and not is_differentiated(T, diagonal):
+            return self._clenshaw(T, diagonal)
+        return self._forward(T)
+
+    def _forward(self, T: torch.Tensor) -> torch.Tensor:
+        """Return the sum by φ_{k+1} = 2H̃φ_k − φ_{k−1}, in operations that autograd can record."""
         previous, current = T, T
-        result = self.coefficients[0] * T
-        for k, c in enumerate(self.coefficients[1:], start=1):
+        first, *others = self.coefficients
+        result = first * T
+        for k, c in enumerate(others, start=1):
             shifted = self._shifted(current)
             following = shifted if k == 1 else shifted.mul_(2).sub_(previous)
             previous, current = current, following
@@ -97,6 +118,47 @@ class Chebyshev(Propagator):
         if carries_derivative(HT):  # autograd allows no change in place of what `apply` returned
             return (HT - self._center * T) / self._radius
         return HT.sub_(T, alpha=self._center).div_(self._radius)
+
+    def _clenshaw(self, T: torch.Tensor, V: torch.Tensor | None) -> torch.Tensor:
+        """Return the sum by b_k = C_k T + 2H̃ b_{k+1} − b_{k+2} and C_0 T + H̃ b_1 − b_2: one pass a term, two fields.
+
+        In real time C_k T is a real multiple of e^{zc}T for even k and of i·e^{zc}T for odd k: all arithmetic is real.
+        """
+        key = (T.dtype, T.device)
+        if key not in self._terms:
+            self._terms[key] = _Term.of(self, V, 1.0, T), _Term.of(self, V, 2.0, T)
+        once, twice = self._terms[key]
+        even = (self._phase * T).contiguous()
+        odd = even if self.imaginary else 1j * even
+        numbers = [C.real if self.imaginary or k % 2 == 0 else C.imag for k, C in enumerate(self._unphased)]
+        last = len(numbers) - 1
+        newer, older = numbers[last] * (odd if last % 2 else even), torch.zeros_like(even)
+        for k in range(last - 1, -1, -1):
+            (twice if k else once).recur(newer, older, odd if k % 2 else even, numbers[k])
+            newer, older = older, newer
+        self._count_applications(T, last)
+        return newer
+
+
+@dataclass(frozen=True)
+class _Term:
+    """fH̃ = f(H − c)/r as what a recurrence needs: a description, and the values that multiply pointwise."""
+
+    kinetic: Description
+    diagonal: torch.Tensor
+    execution: str
+
+    @staticmethod
+    def of(series: Chebyshev, V: torch.Tensor | None, factor: float, T: torch.Tensor) -> "_Term":
+        H, scale = series.hamiltonian, factor / series._radius
+        with torch.inference_mode(False), torch.no_grad():
+            values = torch.zeros(H.torus.shape, dtype=torch.float64) if V is None else V.detach().to(torch.float64)
+            diagonal = ((values - series._center) * scale).to(T.device, T.dtype.to_real()).contiguous()
+        return _Term(H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients]), diagonal, H.execution)
+
+    def recur(self, T: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
+        """Write fH̃T + γ·source − out into ``out``."""
+        recur(self.kinetic, T, self.diagonal, out, source, gamma, self.execution)
 
 
 def chebyshev_coefficients(alpha: float, tol: float, *, imaginary: bool) -> list[complex]:

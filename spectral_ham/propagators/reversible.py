@@ -48,9 +48,10 @@ def reversible_advance(step: Splitting, T: torch.Tensor, steps: int) -> torch.Te
     if step.way(T) == "alternating":
         passes = list(dict.fromkeys(step.passes(steps)))
         X = T.reshape(*T.shape[:2], -1)
-        made, tables = _Alternating, [step.matrices(one, X) for one in passes]
+        tables = [step.matrices(one, X) for one in passes]
     else:
-        made, tables = _Resident, [x.table for x in step._kinetic.values()] + [x.values for x in step._phases.values()]
+        tables = [K.table for K in step._kinetic.values()] + [V.values for V in step._phases.values()]
+    made: type[torch.autograd.Function] = _Alternating if step.way(T) == "alternating" else _Resident
     result: torch.Tensor = made.apply(step, steps, T, *tables)  # type: ignore[no-untyped-call]
     return result
 
