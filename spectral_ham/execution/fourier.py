@@ -7,7 +7,7 @@ import torch
 
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
-from spectral_ham.execution.base import Execution
+from spectral_ham.execution.base import Execution, real_view
 from spectral_ham.execution.layout import add_one_channel, channels_first, channels_last
 
 CHUNK_BYTES = 2**21
@@ -118,24 +118,38 @@ def chunk(X: torch.Tensor) -> int:
 
 def convolve(fields: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:
     """Return F⁻¹ (table · F fields) over the last ``ndim`` axes, a new tensor; ``table`` is from `folded`."""
+    spectrum = spectrum_of(fields, ndim)
+    multiply_by_table(spectrum, table, spectrum)
+    return from_spectrum(spectrum, fields.shape[-ndim:], real=not fields.is_complex())
+
+
+def spectrum_of(fields: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Return F fields over the last ``ndim`` axes; of a real field the half that determines the rest."""
     axes = tuple(range(-ndim, 0))
     if fields.is_complex():
-        spectrum = _FORWARD[ndim](fields, dim=axes)
-        _scale(spectrum, table)
-        result: torch.Tensor = _INVERSE[ndim](spectrum, dim=axes, norm="forward")
-        return result
-    spectrum = torch.fft.rfftn(fields, dim=axes)
+        whole: torch.Tensor = _FORWARD[ndim](fields, dim=axes)
+        return whole
+    half: torch.Tensor = torch.fft.rfftn(fields, dim=axes)
+    return half
+
+
+def multiply_by_table(spectrum: torch.Tensor, table: torch.Tensor, out: torch.Tensor) -> None:
+    """Write table · spectrum to ``out``; ``table`` is from `folded`, and may be whole where the spectrum is a half."""
     width = spectrum.shape[-1]
-    _scale(spectrum, table[..., : width if table.is_complex() else 2 * width])
-    real: torch.Tensor = torch.fft.irfftn(spectrum, s=fields.shape[-ndim:], dim=axes, norm="forward")
-    return real
-
-
-def _scale(spectrum: torch.Tensor, table: torch.Tensor) -> None:
     if table.is_complex():
-        spectrum.mul_(table)
+        torch.mul(spectrum, table[..., :width], out=out)
     else:
-        torch.view_as_real(spectrum).flatten(-2).mul_(table)
+        torch.mul(real_view(spectrum), table[..., : 2 * width], out=real_view(out))
+
+
+def from_spectrum(spectrum: torch.Tensor, shape: Sequence[int], *, real: bool) -> torch.Tensor:
+    """Return N·F⁻¹ spectrum over the last axes, of lengths ``shape``: `folded` tables hold the 1/N."""
+    axes = tuple(range(-len(shape), 0))
+    if not real:
+        waves: torch.Tensor = _INVERSE[len(shape)](spectrum, dim=axes, norm="forward")
+        return waves
+    fields: torch.Tensor = torch.fft.irfftn(spectrum, s=tuple(shape), dim=axes, norm="forward")
+    return fields
 
 
 def differentiable_multiply_spectrum(T: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:

@@ -5,6 +5,7 @@ The conversions run as fused kernels where these are on, else on torch's own ope
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from spectral_ham.execution.base import add_diagonal
@@ -110,3 +111,15 @@ def _run(pair: tuple[Any, Any], numbers: int, *arguments: Any) -> None:
         serial(*arguments)
     else:
         run_parallel(parallel, parts, *arguments)
+
+
+def uninitialized(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return an empty tensor for many fields: on the CPU in numpy's memory, since numpy asks for large pages.
+
+    The first touch of a page of 4 kB costs more than writing it does; torch asks for large ones only on demand
+    (THP_MEM_ALLOC_ENABLE=1).
+    """
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    numbers = np.empty(shape, dtype=torch.empty(0, dtype=dtype).numpy().dtype)
+    return torch.from_numpy(numbers)
