@@ -90,11 +90,11 @@ def exponentials(H, V, stepper, steps, channels=1):
 
 @BACKENDS
 @pytest.mark.parametrize("execution", WAYS)
-@pytest.mark.parametrize("scheme", ["lie", "strang", "blanes_moan4"])
-@pytest.mark.parametrize("imaginary", [False, True])
-def test_against_dense_exponentials(scheme, execution, backend, imaginary):
-    if imaginary and scheme == "blanes_moan4":
-        pytest.skip("its substeps run backwards")
+@pytest.mark.parametrize(
+    ("scheme", "imaginary"),
+    [("lie", False), ("strang", False), ("blanes_moan4", False), ("lie", True), ("strang", True)],
+)
+def test_against_dense_exponentials(scheme, imaginary, execution, backend):
     H = hamiltonian((6, 7), lattice, execution, backend)
     T = field((6, 7, 3), torch.float64 if imaginary else torch.complex128)
     stepper = propagator(scheme, H, 0.2, imaginary=imaginary)
@@ -291,7 +291,7 @@ def test_operations_of_a_step(scheme, execution):
     more = counts[12] - counts[10]
     views = {"view", "view_as_real", "transpose", "expand", "detach", "alias", "unsqueeze", "slice", "as_strided"}
     worked = {name: count for name, count in more.items() if name not in views}
-    expected = {"_fft_c2c": 4 * s, "mul_": 4 * s} if execution == "fft" else {"bmm": 2 * s}
+    expected = {"_fft_c2c": 4 * s, "mul": 2 * s, "mul_": 2 * s} if execution == "fft" else {"bmm": 2 * s}
     assert worked == expected
     if execution == "dense":
         assert counts[10]["bmm"] == 10 * s + 1
