@@ -14,7 +14,7 @@ from spectral_ham.execution.layout import channels_first, channels_last
 from spectral_ham.potentials import MatrixPotential, StaticPotential
 
 Factor: TypeAlias = tuple[torch.Tensor | None, torch.Tensor | None]
-"""(k, p): k as `fourier.folded` makes it, p of the grid's shape or (C, N_x, …), both in the field's precision."""
+"""(k, p): k as `fourier.folded` makes it; p of the grid's shape in the field's precision, or (N_x, …, C) in any."""
 
 Change: TypeAlias = tuple[torch.Tensor | None, Callable[[torch.Tensor], StaticPotential | None]]
 """(k, e): as above with e(T) = e^{wzV} of a V that may depend on time or field, or mix channels."""
@@ -28,16 +28,18 @@ def phases_first(values: torch.Tensor, ndim: int) -> torch.Tensor:
 
 def run(X: torch.Tensor, factors: Sequence[Factor], ndim: int, out: torch.Tensor) -> None:
     """Write to ``out`` what the factors make of X, (N_x, …, C): chunk by chunk, all steps of a chunk in cache."""
-    channels, step = X.shape[-1], chunk(X)
+    own = {id(p): p for _, p in factors if p is not None and p.ndim > ndim}  # phases of a channel's own
+    channels, step = X.shape[-1], max(1, chunk(X) // (1 + len(own)))
     for first in range(0, channels, step):
         count = min(step, channels - first)
         F = channels_first(X, first, count)
+        # They are brought in front with their chunk: a copy of all of them would be one more field.
+        beside = {key: channels_first(p, first, count).to(X.dtype) for key, p in own.items()}
         for number, (k, p) in enumerate(factors):
             F = F if k is None else convolve(F, k, ndim)
-            if p is None:
-                continue
-            mine = p if p.ndim == ndim else p[first : first + count]
-            F = F * mine if number == 0 else F.mul_(mine)  # at first F may be X itself
+            if p is not None:
+                mine = beside.get(id(p), p)
+                F = F * mine if number == 0 else F.mul_(mine)  # at first F may be X itself
         channels_last(F, out, first)
 
 

@@ -184,12 +184,14 @@ class Splitting(Propagator):
         return [(None if a is None else kinetic[a], phases.get(weight)) for a, weight, _ in self.factors(steps, 0.0)]
 
     def _phase(self, weight: float, T: torch.Tensor) -> torch.Tensor:
-        def build() -> torch.Tensor:
-            V = self._phases[weight]
-            V.diagonal(T)  # refuses what does not fit T
-            return resident.phases_first(V.values.detach(), self.hamiltonian.torus.ndim).to(T.dtype)
-
-        return self._kept(("phase", weight, T.shape), T, build, static=not self._phases[weight].values.requires_grad)
+        V = self._phases[weight]
+        V.diagonal(T)  # refuses what does not fit T
+        values = V.values.detach()
+        if values.ndim > self.hamiltonian.torus.ndim:
+            return values.reshape(*self.hamiltonian.torus.shape, -1).contiguous()
+        return self._kept(
+            ("phase", weight), T, lambda: values.to(T.dtype).contiguous(), static=not V.values.requires_grad
+        )
 
     def way(self, T: torch.Tensor) -> str:
         """Return how steps run on fields like T: "resident" or "alternating".
