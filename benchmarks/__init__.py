@@ -1,4 +1,4 @@
-"""Benchmarks of H·T against the kernel that the package replaces: ``python -m benchmarks``."""
+"""Benchmarks: ``spectral-ham bench`` or ``python -m benchmarks``, from a clone of the repository."""
 
 import os
 

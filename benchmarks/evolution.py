@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 import spectral_ham as sh
+from benchmarks.machine import machine, machine_line
 from benchmarks.measure import clock, peak_bytes
-from benchmarks.report import machine, machine_line
 from benchmarks.which_method import cost_tables, save_figure
 from spectral_ham.propagators import METHODS, TO_TOLERANCE, Chebyshev, propagator
 

@@ -7,15 +7,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 WARM_UPS = 3
+LEAST_ROUNDS = 3
 CALLS_PER_VISIT = 8
 SECONDS_PER_VISIT = 0.03
+SLOW = 0.1
+"""Seconds of a call that needs no untimed call before it: its data pass through the cache many times over."""
 
-Call = Callable[[], torch.Tensor]
+
+Call = Callable[[], Any]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -27,20 +33,32 @@ class Times:
     samples: int
 
 
-def interleaved(calls: Mapping[str, Call], rounds: int) -> dict[str, Times]:
+def interleaved(
+    calls: Mapping[str, Call],
+    rounds: int,
+    *,
+    seconds: float = float("inf"),
+    device: torch.device = CPU,
+    warm_ups: int = WARM_UPS,
+) -> dict[str, Times]:
     """Visit every candidate in turn, ``rounds`` times; a visit is one untimed call, then a few timed ones.
 
     Interleaving lets a disturbance of the machine fall on all candidates, and the untimed call brings the
-    candidate's own data back into the cache. A visit ends early when its calls are slow. The clock is `clock()`.
+    candidate's own data back into the cache. A visit ends early when its calls are slow, and the rounds when
+    ``seconds`` are over, though not before `LEAST_ROUNDS`. Who has called the candidates before may ask for fewer
+    ``warm_ups`` than `WARM_UPS`.
     """
-    now = clock()
+    sample = stopwatch(device)
     for call in calls.values():
-        for _ in range(WARM_UPS):
+        for _ in range(warm_ups):
             call()
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    start = time.perf_counter()
+    for number in range(rounds):
+        if number >= LEAST_ROUNDS and time.perf_counter() - start > seconds:
+            break
         for name, call in calls.items():
-            samples[name] += _visit(call, now)
+            samples[name] += _visit(call, sample, warm=bool(samples[name]) and min(samples[name]) > SLOW)
     return {name: Times(min(t), statistics.median(t), len(t)) for name, t in samples.items()}
 
 
@@ -49,25 +67,57 @@ def clock() -> Callable[[], float]:
     return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
-def _visit(call: Call, now: Callable[[], float]) -> list[float]:
-    call()
-    times: list[float] = []
-    while len(times) < CALLS_PER_VISIT and sum(times) < SECONDS_PER_VISIT:
+def stopwatch(device: torch.device) -> Callable[[Call], float]:
+    """Return a function from a call to its seconds: by `clock` on the CPU, by events of the stream on CUDA."""
+    if device.type == "cuda":
+        return _cuda_seconds
+    now = clock()
+
+    def seconds(call: Call) -> float:
         start = now()
         call()
-        times.append(now() - start)
+        return now() - start
+
+    return seconds
+
+
+def _cuda_seconds(call: Call) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    call()
+    end.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end)) / 1e3
+
+
+def _visit(call: Call, sample: Callable[[Call], float], *, warm: bool = False) -> list[float]:
+    if not warm:
+        call()
+    times: list[float] = []
+    while len(times) < CALLS_PER_VISIT and sum(times) < SECONDS_PER_VISIT:
+        times.append(sample(call))
     return times
 
 
-def peak_bytes(call: Call) -> int:
+def peak_bytes(call: Call, device: torch.device = CPU) -> int:
     """Return the most bytes that torch's allocator held at once for one call, the result included.
 
     What MKL and oneDNN allocate behind torch's back is not seen.
     """
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        kept = call()
+        torch.cuda.synchronize()
+        del kept
+        return int(torch.cuda.max_memory_allocated()) - before
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.json"
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            call()
+            kept = call()
+            del kept
         profiler.export_chrome_trace(str(trace))
         events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
     memory = [event["args"] for event in events if event.get("name") == "[memory]"]

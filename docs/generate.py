@@ -18,7 +18,12 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.report import machine_line, table  # noqa: E402
+from benchmarks import report  # noqa: E402
+from benchmarks.machine import machine_line  # noqa: E402
+from benchmarks.promises import TARGETS  # noqa: E402
+from benchmarks.results import Results  # noqa: E402
+from benchmarks.review_report import fixes_table, profile_table  # noqa: E402
+from benchmarks.targets import SMALL, predictions, verdicts  # noqa: E402
 from benchmarks.which_method import cost_tables, memory_table  # noqa: E402
 
 PAGES = (
@@ -28,13 +33,11 @@ PAGES = (
     "docs/validation.md",
     "docs/benchmarks.md",
     "docs/which_method.md",
+    "docs/review_resolution.md",
 )
 VALIDATION = ROOT / "docs/data/validation.json"
-OPERATOR = ROOT / "benchmarks/results/operator-cpu.json"
 LONG_RUNS = ROOT / "benchmarks/results/long-runs.json"
 EVOLUTION = ROOT / "benchmarks/results/evolution-cpu.json"
-
-OURS = ("fd, order 2, auto", "fd, order 8, auto", "spectral, auto", "drop-in, default", "drop-in, spectral")
 
 
 def claims_summary() -> str:
@@ -94,25 +97,43 @@ def claims_of(name: str) -> str:
 
 
 def speed() -> str:
-    """The gated case, the package's own rows, in short."""
-    document = _load(OPERATOR)
-    case = next(c for c in document["cases"] if c["case"] == document["gates"]["case"])
-    rows = [
-        (row["name"], f"{row['minimum_ms']:.3g}", f"{row['speed_up']:.3g}", f"{row['speed_up_flat']:.3g}")
-        for row in case["rows"]
-        if row["name"] in OURS
-    ]
-    headers = ("H·T", "ms", "× faster than the replaced kernel", "than its flat form")
-    listed = tabulate(rows, headers=headers, tablefmt="pipe", colalign=("left", *("right",) * 3), disable_numparse=True)
-    return f"{case['case']}, {case['dtype']}, minima; {machine_line(document)}\n\n{listed}"
+    """The drop-ins' case in short."""
+    results = Results.load()
+    return f"{SMALL}, complex64, minima; {_machines(results, 'drop-ins', 'steps')}\n\n{report.speed(results, SMALL)}"
 
 
-def operator_cpu() -> str:
-    """Every case in full."""
-    document = _load(OPERATOR)
-    bold = tuple(document["gates"]["least_speed_up"])
-    sections = [f"## {c['case']}, {c['dtype']}\n\n{table(c['rows'], bold)}" for c in document["cases"]]
-    return "\n\n".join([machine_line(document), *sections])
+def bench_machine() -> str:
+    """Where everything was measured."""
+    results = Results.load()
+    return _machines(results, *results.documents) + _packages(results)
+
+
+def _machines(results: Results, *parts: str) -> str:
+    """Return the machine of each part, once if they are the same but for the load."""
+    lines = [machine_line(results.documents[part]) for part in parts if part in results.documents]
+    without_load = {re.sub(r", load average [^;]*;", ";", line) for line in lines}
+    return " ".join(sorted(without_load))
+
+
+def _packages(results: Results) -> str:
+    """Return what it was compared with, and what was missing."""
+    documents = list(results.documents.values())
+    versions = {f"{name} {version}" for d in documents for name, version in d["packages"].items()}
+    missing = {name for d in documents for name in d["skipped"]}
+    peaks = [d["peak_gflops"]["float32"] for d in documents]
+    return (
+        f"\n\nBeside it: {', '.join(sorted(versions)) or 'no other package'}"
+        + (f"; skipped, for they were not installed: {', '.join(sorted(missing))}" if missing else "")
+        + f". The peak, by a product of 2048² matrices in float32: {min(peaks):.0f} to {max(peaks):.0f} Gflop/s."
+    )
+
+
+def bench_rest() -> str:
+    """All other parts."""
+    results = Results.load()
+    return "\n\n".join(
+        report.sections(results, p) for p in ("drop-ins", "windows", "steps", "gradients", "memory", "shapes")
+    )
 
 
 def evolution_cpu() -> str:
@@ -144,7 +165,15 @@ REGIONS: dict[str, Callable[[], str]] = {
     "orders": partial(claims_of, "fd_orders"),
     "precision": partial(claims_of, "precision"),
     "speed": speed,
-    "operator-cpu": operator_cpu,
+    "bench-machine": bench_machine,
+    "bench-targets": lambda: verdicts(TARGETS, Results.load()),
+    "bench-competitors": lambda: report.competitors(Results.load()),
+    "bench-exponents": lambda: report.exponents(Results.load()),
+    "bench-model": lambda: predictions(TARGETS),
+    "bench-operators": lambda: report.sections(Results.load(), "operators"),
+    "bench-rest": bench_rest,
+    "review-profile": lambda: profile_table(Results.load()),
+    "review-fixes": lambda: fixes_table(Results.load()),
     "evolution-cpu": evolution_cpu,
     "evolution-memory": evolution_memory,
     "long-runs": long_runs,

@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from spectral_ham.execution import jit
+
 PACKAGES = ("torch", "numpy", "scipy", "tabulate", "matplotlib")
 
 
@@ -28,6 +30,7 @@ def about() -> str:
             *(f"{package} {_version(package)}" for package in PACKAGES),
             f"cpu: {torch.backends.cpu.get_cpu_capability()}, FFT by {fft}",
             f"threads: {torch.get_num_threads()} within operators, {torch.get_num_interop_threads()} between them",
+            jit.describe(),
             f"cuda: {', '.join(cuda) or 'none'}",
         ]
     )

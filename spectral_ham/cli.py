@@ -1,10 +1,11 @@
-"""The command ``spectral-ham``: verify the operator on your own grid and metric, and describe the installation."""
+"""The command ``spectral-ham``: verify the operator on your own grid, measure it, describe the installation."""
 
 import argparse
 import io
 import math
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(
                 errors="replace"
             )  # a terminal without Greek letters gets question marks, not a traceback
-    arguments = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
+        if given[:1] == ["bench"]:  # it has a parser of its own
+            return _bench(given[1:])
+        arguments = _parser().parse_args(given)
         return int(arguments.command(arguments))
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"spectral-ham: {error}", file=sys.stderr)
@@ -63,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     about = commands.add_parser("about", help="versions, devices and threads, for bug reports")
     about.set_defaults(command=_about)
+    commands.add_parser("bench", help="measure speed beside a copy, an FFT pair and other packages; see bench --help")
     converge = commands.add_parser(
         "converge",
         help="verify the operator H against an exact answer, grid by grid",
@@ -91,6 +96,23 @@ def _about(_: argparse.Namespace) -> int:
 
     print(about())
     return 0
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    """Run the benchmarks of the repository that this package is a clone of: they are not in the wheel."""
+    import spectral_ham
+
+    root = Path(spectral_ham.__file__).parents[1]
+    if not (root / "benchmarks" / "__main__.py").is_file():
+        raise ImportError(
+            "`spectral-ham bench` needs the folder benchmarks/, which is not installed with the package: "
+            'clone the repository and install it from there, pip install -e ".[bench]".'
+        )
+    sys.path.insert(0, str(root))
+    try:
+        return int(import_module("benchmarks.__main__").main(arguments))
+    finally:
+        sys.path.remove(str(root))
 
 
 def _converge(arguments: argparse.Namespace) -> int:

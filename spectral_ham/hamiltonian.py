@@ -38,7 +38,8 @@ class Hamiltonian:
         mass: m > 0, a number or a 0-d tensor.
         backend: "spectral" (exact for every resolved mode) or "fd" (central finite differences).
         stencil_order: 2, 4, 6 or 8: the order of accuracy of "fd"; "spectral" accepts and ignores it.
-        execution: "auto", "fft", "dense" or "stencil" (fd only): how it is run. All agree to rounding.
+        execution: "fft", "dense" or "stencil" (fd only): how it is run; "auto" takes what a table says, "measure"
+            what is fastest here, timed once. All agree to rounding.
 
     Shape:
         T and H[T]: torus.shape + any channels; complex64, complex128, float32 or float64. A real field stays real

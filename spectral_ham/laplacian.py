@@ -27,7 +27,8 @@ class Laplacian:
         inverse_metric: g^ij, (d,) or (d, d); flat (1, 1, …) by default.
         backend: "spectral" (exact for every resolved mode) or "fd" (central finite differences).
         stencil_order: 2, 4, 6 or 8: the order of accuracy of "fd"; "spectral" accepts and ignores it.
-        execution: "auto", "fft", "dense" or "stencil" (fd only): how it is run. All agree to rounding.
+        execution: "fft", "dense" or "stencil" (fd only): how it is run; "auto" takes what a table says, "measure"
+            what is fastest here, timed once. All agree to rounding.
 
     Shape:
         T and the result: torus.shape + any channels; complex64, complex128, float32 or float64. A real field stays

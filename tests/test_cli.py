@@ -202,6 +202,28 @@ def test_version_and_help_exit_with_0(capsys):
         assert shown in capsys.readouterr().out
 
 
+def test_bench_forwards_its_arguments_and_its_status(capsys, monkeypatch):
+    import benchmarks.__main__
+
+    seen = []
+    monkeypatch.setattr(benchmarks.__main__, "main", lambda arguments: seen.append(arguments) or 1)
+    path = list(sys.path)
+    assert main(["bench", "--check", "--out", "folder"]) == 1
+    assert seen == [["--check", "--out", "folder"]]
+    assert sys.path == path
+    monkeypatch.undo()
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "--help"])
+    assert left.value.code == 0
+    assert "usage: spectral-ham bench" in capsys.readouterr().out
+
+
+def test_bench_outside_a_clone_says_what_to_do(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sh, "__file__", str(tmp_path / "site-packages" / "spectral_ham" / "__init__.py"))
+    assert main(["bench"]) == 2
+    assert "clone the repository" in capsys.readouterr().err
+
+
 def test_about_lists_versions_and_threads(capsys):
     assert main(["about"]) == 0
     out = capsys.readouterr().out

@@ -96,7 +96,7 @@ def test_an_edited_number_is_stale(
 ) -> None:
     current = generate._read
     monkeypatch.setattr(
-        generate, "_read", lambda page: current(page).replace("| spectral, auto ", "| spectral, car ", 1)
+        generate, "_read", lambda page: current(page).replace("| H of spectral ", "| H of spectres ", 1)
     )
     assert generate.stale_pages() == ["README.md"]
     assert generate.main(["--check"]) == 1

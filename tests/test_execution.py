@@ -242,6 +242,25 @@ def test_dense_and_stencil_transform_nothing(backend, execution):
     assert not transforms
 
 
+MOST_OPERATIONS = {"fft": 20, "dense": 20, "stencil": 10}
+"""Operations of torch in one call with V and out=, views among them: a call's cost beside its passes over memory."""
+
+
+@pytest.mark.parametrize("execution", MOST_OPERATIONS)
+@pytest.mark.parametrize("channels", [(), (2, 2)], ids=str)
+def test_a_call_is_a_handful_of_operations(execution, channels):
+    """However large the field, and none of them reads a value, copies the field or makes a table."""
+    for shape in ((12, 10), (24, 20)):
+        T = field((*shape, *channels), torch.complex64)
+        H = hamiltonian(execution, sh.Torus(shape), potential=field(shape, torch.float32), kind="diagonal")
+        out = torch.empty_like(T)
+        H(T, out)
+        with count_ops("aten.") as seen:
+            H(T, out)
+        assert len(seen) <= MOST_OPERATIONS[execution], seen
+        assert not [name for name in seen if "local_scalar" in name or "_to_copy" in name]
+
+
 @EVERY_RUN
 def test_tables_are_folded_once(monkeypatch, backend, execution):
     """One preparation per Hamiltonian and precision, not one per call."""

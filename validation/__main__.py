@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the studies and leave")
     add("--out", type=Path, default=Path("validation-results"), metavar="DIR", help="where to write (%(default)s)")
     add("--baseline", type=Path, metavar="FILE", help="an older validation.json: say what changed since")
-    executions = ("auto", "fft", "dense", "stencil")
+    executions = ("auto", "fft", "dense", "stencil", "measure")
     add("--execution", choices=executions, help="this execution only; spectral, which has no stencil, by auto then")
     add("--threads", type=int, default=1, help="torch's threads; small grids gain nothing by more (%(default)s)")
     add("--no-plots", action="store_true", help="write validation.json only")

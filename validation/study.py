@@ -33,7 +33,7 @@ class Mode:
         able = EXECUTIONS[backend]
         if self.execution is None:
             return able
-        return (self.execution,) if self.execution in able else ("auto",)
+        return (self.execution,) if self.execution in (*able, "measure") else ("auto",)
 
     def default(self, backend: str) -> str:
         """Return the execution for claims that need only one: "fft" for spectral, "stencil" for fd."""

@@ -31,7 +31,7 @@ class Description:
     coefficients: tuple[Scalar, ...]
     prepared: dict[object, Tables] = field(default_factory=dict, repr=False)
     """Tables of an execution with the coefficients folded in; kept only where these are floats."""
-    choices: dict[tuple[int, bool], str] = field(default_factory=dict, repr=False)
+    choices: dict[tuple[object, ...], str] = field(default_factory=dict, repr=False)
     """The planner's choice for each kind of field that was met."""
 
     def __post_init__(self) -> None:

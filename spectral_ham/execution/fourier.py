@@ -10,7 +10,7 @@ from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, real_view
 from spectral_ham.execution.layout import add_one_channel, channels_first, channels_last
 
-CHUNK_BYTES = 2**21
+CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
 
 # For two axes this is torch.fft.fft2, the reference way of executing the spectral backend.

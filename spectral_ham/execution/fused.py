@@ -49,34 +49,37 @@ def fused_stencil(
         out: like X, overlapping neither X nor S.
         source: like X.
         gamma: γ.
+
+    None of them records a gradient.
     """
     reach = len(weights[0]) - 1
-    sizes = _sizes(tuple(X.shape), axes, reach)
+    sizes, everything = _sizes(tuple(X.shape), axes, reach)
     packed = _packed(tuple(weights), X.dtype)
     empty = _empty(X.dtype)
     kernels = jit.kernels(KERNELS)
     arguments = (
-        out.detach().view(-1).numpy(),
-        X.detach().view(-1).numpy(),
-        empty if V is None else V.detach().reshape(-1).numpy(),
-        empty if source is None else source.detach().view(-1).numpy(),
+        out.numpy().ravel(),
+        X.numpy().ravel(),
+        empty if V is None else V.numpy().ravel(),
+        empty if source is None else source.numpy().ravel(),
         empty.dtype.type(gamma),
         packed,
         sizes,
     )
     parts = jit.tasks() if X.numel() >= SERIAL_REALS else 1
     if parts == 1:
-        kernels.one_part(*arguments)
+        kernels.rows(*arguments, *everything)
     else:
-        jit.run_parallel(kernels.all_parts, parts, *arguments, parts)
+        jit.run_parallel(kernels.parts_of_rows, parts, *arguments, parts)
 
 
 @lru_cache(maxsize=256)
-def _sizes(shape: tuple[int, ...], axes: tuple[int, ...], reach: int) -> "Array":
+def _sizes(shape: tuple[int, ...], axes: tuple[int, ...], reach: int) -> tuple["Array", tuple[Any, ...]]:
     """Return how a field lies in memory: rows, with a line in each, whose neighbors are C numbers or so many rows away.
 
     (stride, points) in rows of the last axis across rows that takes part, and of the one before (0 points: there is
-    none); C, the numbers per point of the line; M, those per row; those of a block; the reach R of the stencil.
+    none); C, the numbers per point of the line; M, those per row; those of a block; the reach R of the stencil. And the
+    ranges of rows, and of numbers within them, that are the whole field.
     """
     import numpy as np
 
@@ -84,8 +87,9 @@ def _sizes(shape: tuple[int, ...], axes: tuple[int, ...], reach: int) -> "Array"
     C = prod(shape[line + 1 :])
     near = (prod(shape[across[-1] + 1 : line]), shape[across[-1]]) if across else (1, 0)
     far = (prod(shape[across[0] + 1 : line]), shape[across[0]]) if len(across) > 1 else (1, 0)
-    block = C * max(1, BLOCK_REALS // C)
-    return np.array([*near, *far, C, shape[line] * C, block, reach], dtype=np.uint64)
+    M, block = shape[line] * C, C * max(1, BLOCK_REALS // C)
+    everything = tuple(np.uint64(n) for n in (0, prod(shape) // M, 0, M))
+    return np.array([*near, *far, C, M, block, reach], dtype=np.uint64), everything
 
 
 def _packed(weights: tuple[tuple[Scalar, ...], ...], dtype: torch.dtype) -> "Array":

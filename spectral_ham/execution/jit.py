@@ -40,7 +40,7 @@ def describe() -> str:
 
     Example:
         >>> describe()
-        'fused kernels ...'
+        'fused kernels: ...'
     """
     if os.environ.get(SWITCH) == "0":
         return f"fused kernels: off, {SWITCH}=0"

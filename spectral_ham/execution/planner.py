@@ -1,12 +1,22 @@
-"""The planner: which execution is likely to be fastest. Pure: a key and the candidates' names in, a name out."""
+"""The planner: which execution is fastest. Pure: a key and candidates in, a name out; no field passes through it."""
 
-from collections.abc import Collection
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 DENSE_MAX_POINTS = 128
 DENSE_MIN_REALS = 16
 ROUGH_PRIME = 17
+
+SLICES_MAX_POINTS = 64
+"""Up to here matrix products beat a stencil of order 4 or more that is swept slice by slice, not by a fused kernel."""
+
+SECONDS_PER_CHOICE = 0.05
+TRIALS = 20
+DENSE_MAX_TRIED = 512
 
 
 @dataclass(frozen=True)
@@ -18,35 +28,87 @@ class PlanKey:
     """Real numbers per grid point: twice the channels of a complex field."""
     double: bool
     """Whether they have double precision."""
+    reach: int = 1
+    """Points to each side that a stencil sees."""
+    fused: bool = True
+    """Whether a stencil runs as one fused kernel."""
+    elsewhere: tuple[object, ...] = ()
+    """What only a measurement can tell: device, threads, backend, terms."""
 
 
-def choose(key: PlanKey, candidates: Collection[str]) -> str:
-    """Return the name of the candidate that is likely to be fastest.
+def estimate(key: PlanKey, candidates: Collection[str]) -> str:
+    """Return the name of the candidate that is likely to be fastest: the same one on every machine.
 
     A stencil moves the fewest bytes. Matrix products beat the FFT up to about 128 points per axis if enough
     numbers per point fill the rows of the product; beyond, their cost of N per point loses to log N. In double
     precision they are also taken where N has a prime factor of 17 or more, since FFT libraries can lose two digits
-    there (MKL on AVX-512 does: 35 eps at N = 34, 350 eps at N = 206).
+    there (MKL on AVX-512 does).
 
     Args:
         key: the problem.
         candidates: names of executions that can run it; "fft" is always among them.
 
     Example:
-        >>> choose(PlanKey((28, 28), 512, double=False), ["fft", "dense"])
+        >>> estimate(PlanKey((28, 28), 512, double=False), ["fft", "dense"])
         'dense'
-        >>> choose(PlanKey((512, 512), 2, double=False), ["fft", "dense"])
+        >>> estimate(PlanKey((512, 512), 2, double=False), ["fft", "dense"])
         'fft'
-        >>> choose(PlanKey((34, 32), 2, double=True), ["fft", "dense"])
+        >>> estimate(PlanKey((34, 32), 2, double=True), ["fft", "dense"])
+        'dense'
+        >>> estimate(PlanKey((28, 28), 512, double=False, reach=4, fused=False), ["fft", "dense", "stencil"])
         'dense'
     """
+    pays = "dense" in candidates and key.reals_per_point >= DENSE_MIN_REALS
+    largest = max(key.shape)
     if "stencil" in candidates:
-        return "stencil"
-    pays = key.reals_per_point >= DENSE_MIN_REALS
+        slow = not key.fused and key.reach > 1 and largest <= SLICES_MAX_POINTS
+        return "dense" if slow and pays else "stencil"
     rounds_better = key.double and max(map(largest_prime_factor, key.shape)) >= ROUGH_PRIME
-    if "dense" in candidates and max(key.shape) <= DENSE_MAX_POINTS and (pays or rounds_better):
+    if "dense" in candidates and largest <= DENSE_MAX_POINTS and (pays or rounds_better):
         return "dense"
     return "fft"
+
+
+_measured: dict[PlanKey, str] = {}
+_lock = threading.Lock()
+
+
+def measure(
+    key: PlanKey, candidates: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.perf_counter
+) -> str:
+    """Return the name of the candidate that is fastest here: each is run for a moment, once in a process for each key.
+
+    Args:
+        key: the problem.
+        candidates: name → a call that has finished its work when it returns. Those that can only be slow are left out.
+        clock: seconds.
+
+    Example:
+        >>> ticks = iter(range(100))
+        >>> quick, slow = (lambda: None), (lambda: [next(ticks) for _ in range(9)])
+        >>> measure(PlanKey((8,), 2, double=True), {"slow": slow, "quick": quick}, clock=lambda: next(ticks))
+        'quick'
+    """
+    with _lock:
+        if (known := _measured.get(key)) is not None:
+            return known
+        tried = [name for name in candidates if name != "dense" or max(key.shape) <= DENSE_MAX_TRIED]
+        shortest = {name: _shortest(candidates[name], clock, SECONDS_PER_CHOICE / len(tried)) for name in tried}
+        return _measured.setdefault(key, min(shortest, key=lambda name: shortest[name]))
+
+
+def _shortest(call: Callable[[], object], clock: Callable[[], float], budget: float) -> float:
+    """Return the least time of a few calls after one that prepares tables."""
+    call()
+    shortest, total = math.inf, 0.0
+    for _ in range(TRIALS):
+        start = clock()
+        call()
+        took = clock() - start
+        shortest, total = min(shortest, took), total + took
+        if total > budget:
+            break
+    return shortest
 
 
 @lru_cache(maxsize=256)

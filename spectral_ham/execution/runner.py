@@ -1,25 +1,31 @@
 """Running a description on a field: bring it into the inner layout, choose an execution, prepare its tables."""
 
+from functools import partial
+
 import torch
 
 from spectral_ham._checks import check_option, invalid
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
+from spectral_ham.execution import jit
 from spectral_ham.execution.base import Execution, without_autocast
 from spectral_ham.execution.circulant import Circulant
 from spectral_ham.execution.fourier import Fourier
-from spectral_ham.execution.planner import PlanKey, choose
+from spectral_ham.execution.planner import PlanKey, estimate, measure
 from spectral_ham.execution.stencil import StencilSweep
 
 EXECUTIONS: dict[str, Execution] = {e.name: e for e in (Fourier(), Circulant(), StencilSweep())}
 
+AUTO, MEASURE = "auto", "measure"
+"""What lets the planner choose: by a table, the same choice everywhere, or by timing the candidates here, once."""
+
 
 def check_execution(where: str, execution: str, description: Description) -> None:
     """Refuse an execution that is unknown, or that cannot run the description."""
-    check_option(where, execution, ("auto", *EXECUTIONS))
-    if execution != "auto" and (reason := EXECUTIONS[execution].why_not(description)):
+    check_option(where, execution, (AUTO, *EXECUTIONS, MEASURE))
+    if execution in EXECUTIONS and (reason := EXECUTIONS[execution].why_not(description)):
         able = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
-        raise invalid(where, f"one of {['auto', *able]}, since {reason}", execution)
+        raise invalid(where, f"one of {[AUTO, *able, MEASURE]}, since {reason}", execution)
 
 
 def run(
@@ -79,15 +85,42 @@ def _plain(T: torch.Tensor) -> torch.Tensor:
 
 
 def execution_name(description: Description, T: torch.Tensor, execution: str) -> str:
-    """Return the execution that runs on fields like T: the one named, or for "auto" the planner's choice."""
-    if execution != "auto":
+    """Return the execution that runs on fields like T: the one named, or for "auto" and "measure" the planner's."""
+    if execution in EXECUTIONS:
         return execution
-    reals = T.numel() // description.torus.size * (2 if T.is_complex() else 1)
     double = T.dtype in (torch.complex128, torch.float64)
-    if (name := description.choices.get((reals, double))) is None:
-        candidates = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
-        name = description.choices[reals, double] = choose(PlanKey(description.torus.shape, reals, double), candidates)
+    kind = (T.numel(), T.is_complex(), double, T.device, execution, torch.get_num_threads(), jit.is_on())
+    if (name := description.choices.get(kind)) is None:
+        name = description.choices[kind] = _plan(description, T, double, execution)
     return name
+
+
+def _plan(description: Description, T: torch.Tensor, double: bool, execution: str) -> str:
+    able = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
+    torus, backend = description.torus, description.backend
+    channels = T.numel() // torus.size
+    key = PlanKey(
+        torus.shape,
+        reals_per_point=channels * (2 if T.is_complex() else 1),
+        double=double,
+        reach=0 if backend.stencil is None else len(backend.stencil.second) - 1,
+        fused=T.device.type == "cpu" and jit.is_on(),
+        elsewhere=(T.device, T.dtype, torch.get_num_threads(), backend, description.terms),
+    )
+    if execution == AUTO:
+        return estimate(key, able)
+    with torch.inference_mode(False), torch.no_grad():
+        trial = description.detached(T.device)
+        X = torch.zeros(*torus.shape, channels, dtype=T.dtype, device=T.device)
+        V = torch.zeros(torus.shape, dtype=X.dtype.to_real(), device=X.device)
+        return measure(key, {name: partial(_finished, trial, X, V, name) for name in able})
+
+
+def _finished(description: Description, X: torch.Tensor, V: torch.Tensor, execution: str) -> None:
+    """Run, and wait for an accelerator: a measurement is the one place that does."""
+    run(description, X, V, None, execution)
+    if X.device.type != "cpu":
+        torch.accelerator.synchronize(X.device)
 
 
 def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:

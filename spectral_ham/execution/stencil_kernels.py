@@ -143,12 +143,6 @@ neighbor = compiled(_neighbor, inline=True)
 rows = compiled(_rows)
 
 
-def _one(out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any) -> None:
-    """The whole field."""
-    M = sizes[5]
-    rows(out, X, V, S, gamma, weights, sizes, uint64(0), uint64(X.size) // M, uint64(0), M)
-
-
 def _all(out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any, parts: Any) -> None:
     """The whole field in ``parts`` parts side by side: some rows each, or stretches of a few long rows."""
     for part in prange(parts):
@@ -162,4 +156,4 @@ def _all(out: Any, X: Any, V: Any, S: Any, gamma: Any, weights: Any, sizes: Any,
             rows(out, X, V, S, gamma, weights, sizes, uint64(0), count, begin, end)
 
 
-one_part, all_parts = compiled(_one), compiled(_all, parallel=True)
+parts_of_rows = compiled(_all, parallel=True)
