@@ -113,13 +113,13 @@ def multiply_spectrum(
 
 def chunk(X: torch.Tensor) -> int:
     """Return how many channels of X (N_x, …, C) make a chunk."""
-    return max(1, CHUNK_BYTES // (X[..., 0].numel() * X.element_size()))
+    return max(1, CHUNK_BYTES // (X.shape[:-1].numel() * X.element_size()))
 
 
 def convolve(fields: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:
     """Return F⁻¹ (table · F fields) over the last ``ndim`` axes, a new tensor; ``table`` is from `folded`."""
     spectrum = spectrum_of(fields, ndim)
-    multiply_by_table(spectrum, table, spectrum)
+    multiply_by_table(spectrum, table)
     return from_spectrum(spectrum, fields.shape[-ndim:], real=not fields.is_complex())
 
 
@@ -133,13 +133,18 @@ def spectrum_of(fields: torch.Tensor, ndim: int) -> torch.Tensor:
     return half
 
 
-def multiply_by_table(spectrum: torch.Tensor, table: torch.Tensor, out: torch.Tensor) -> None:
-    """Write table · spectrum to ``out``; ``table`` is from `folded`, and may be whole where the spectrum is a half."""
-    width = spectrum.shape[-1]
-    if table.is_complex():
-        torch.mul(spectrum, table[..., :width], out=out)
+def multiply_by_table(spectrum: torch.Tensor, table: torch.Tensor, out: torch.Tensor | None = None) -> None:
+    """Multiply in place, or write table · spectrum to ``out``.
+
+    ``table`` is from `folded`, and may be whole where the spectrum is the half of a real field's.
+    """
+    width = spectrum.shape[-1] if table.is_complex() else 2 * spectrum.shape[-1]
+    values = table if table.shape[-1] == width else table[..., :width]
+    source = spectrum if table.is_complex() else real_view(spectrum)
+    if out is None:
+        source.mul_(values)
     else:
-        torch.mul(real_view(spectrum), table[..., : 2 * width], out=real_view(out))
+        torch.mul(source, values, out=out if table.is_complex() else real_view(out))
 
 
 def from_spectrum(spectrum: torch.Tensor, shape: Sequence[int], *, real: bool) -> torch.Tensor:

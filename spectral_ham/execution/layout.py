@@ -51,19 +51,20 @@ def channels_last(
         diagonal: None, or values of the shape (N_x, …) or (N_x, …, C), real or of X's dtype.
     """
     count, channels = F.shape[0], out.shape[-1]
-    part, fused = out[..., first : first + count], _kernels_for(out)
     if channels == 1:
-        part.copy_(F.movedim(0, -1))
+        out.copy_(F.view(out.shape))
         if diagonal is not None and X is not None:
             add_one_channel(out, diagonal, X)
         return
+    fused = _kernels_for(out)
     if fused is None:
+        part = out[..., first : first + count]
         part.copy_(F.movedim(0, -1))
         if diagonal is not None and X is not None:
             values = diagonal if diagonal.ndim < X.ndim else diagonal[..., first : first + count]
             add_diagonal(part, values, X[..., first : first + count])
         return
-    sizes = (F[0].numel(), channels, first, count)
+    sizes = (out.shape[:-1].numel(), channels, first, count)
     if diagonal is None or X is None:
         _run(fused.scatter, F.numel(), _flat(F), _flat(out), *sizes)
         return
@@ -96,7 +97,7 @@ def _kernels_for(X: torch.Tensor) -> Any | None:
 
 
 def _flat(X: torch.Tensor) -> Any:
-    return X.detach().reshape(-1).numpy()
+    return (X.detach() if X.requires_grad else X).numpy().reshape(-1)
 
 
 def _reals(values: Any) -> Any:
