@@ -121,6 +121,7 @@ POTENTIALS = {
     "elementwise V(t)": (lambda torus: lambda t: t * field((*torus.shape, 2, 3), torch.float64), (2, 3)),
     "V[T]": (lambda torus: sh.GrossPitaevskii(0.3, lattice(torus)), (2, 3)),
     "elementwise V[T]": (lambda _: sh.NonlinearPotential(lambda T, t: (0.3 + t) * T.abs() ** 2), (2, 3)),
+    "scalar, one channel": (lattice, ()),
     "V[T], one channel": (lambda torus: sh.GrossPitaevskii(0.3, lattice(torus)), ()),
 }
 
