@@ -186,6 +186,9 @@ def test_a_gradient_hidden_in_a_changing_potential_is_recorded(name):
     stepper = propagator("strang", sh.Hamiltonian(torus, potential=potential), 0.05)
     result = stepper.advance(T, 5)
     assert result.requires_grad
+    assert stepper.tally.transforms == 10
+    with pytest.raises(ValueError, match="None while V carries a gradient"):
+        stepper.advance(T, 5, out=torch.empty_like(T))
     (found,) = torch.autograd.grad(result.real.square().sum(), strength)
     with torch.no_grad():
         assert not stepper.advance(T, 5).requires_grad

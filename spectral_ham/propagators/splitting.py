@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import torch
 
-from spectral_ham._checks import carries_derivative, check_field, check_out
+from spectral_ham._checks import carries_derivative, check_field, check_out, invalid
 from spectral_ham.execution.base import without_autocast
 from spectral_ham.laplacian import FourierMultiplier
 from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential
@@ -104,6 +104,11 @@ class Splitting(Propagator):
         try:
             return self._run(T, steps, t, out)
         except _GradientMetError:
+            if out is not None:
+                remedy = "Drop `out=`, or call under torch.no_grad()."
+                raise invalid(
+                    f"{self.name}.advance(T, out=...)", "None while V carries a gradient", out, remedy
+                ) from None
             return self._recorded(T, steps, t)
 
     def factors(self, steps: int, t: float) -> Iterator[tuple[float | None, float, float]]:
@@ -157,7 +162,6 @@ class Splitting(Propagator):
                 matrices = {one: self._matrices(one, X) for one in dict.fromkeys(passes)}
                 alternating.run(X, [(one[0], matrices[one]) for one in passes], Y)
             return Y.view(T.shape) if out is None else out
-        self.tally.transforms += 2 * steps * len(self.scheme.kinetic)
         V = self.hamiltonian.potential
         if V is None or (V.is_static and not isinstance(V, MatrixPotential)):
             with torch.no_grad(), without_autocast(X):
@@ -169,6 +173,7 @@ class Splitting(Propagator):
                 for a, weight, time in self.factors(steps, t)
             )
             resident.run_changing(X.view(T.shape), changes, ndim, Y)
+        self.tally.transforms += 2 * steps * len(self.scheme.kinetic)
         return Y.view(T.shape) if out is None else out
 
     def _without_gradient(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
