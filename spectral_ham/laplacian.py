@@ -10,7 +10,7 @@ from spectral_ham._checks import as_complex, as_real, carries_derivative, check_
 from spectral_ham._typing import Device, Scalar
 from spectral_ham.backends import Description, get_backend
 from spectral_ham.execution import apply, check_execution
-from spectral_ham.execution.fourier import differentiable_multiply_spectrum, multiply_spectrum
+from spectral_ham.execution.fourier import differentiable_multiply_spectrum, folded, multiply_spectrum
 from spectral_ham.metric import InverseMetric
 from spectral_ham.torus import Torus
 
@@ -144,6 +144,7 @@ class FourierMultiplier:
     torus: Torus
     _compute: Callable[[], torch.Tensor] = field(repr=False)
     _table: torch.Tensor | None = field(repr=False)
+    _folded: dict[tuple[torch.dtype, torch.device], torch.Tensor] = field(repr=False)
 
     def __init__(self, torus: Torus, compute: Callable[[], torch.Tensor]) -> None:
         with torch.inference_mode(False), torch.enable_grad():
@@ -156,11 +157,27 @@ class FourierMultiplier:
         object.__setattr__(self, "torus", torus)
         object.__setattr__(self, "_compute", compute)
         object.__setattr__(self, "_table", None if carries_derivative(table) else table)
+        object.__setattr__(self, "_folded", {})
 
     @property
     def table(self) -> torch.Tensor:
         """The values over all modes in FFT order."""
         return self._compute() if self._table is None else self._table
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the values carry no gradient, so that they are computed once."""
+        return self._table is not None
+
+    def folded_for(self, T: torch.Tensor) -> torch.Tensor:
+        """Return the values without gradient, as the transforms of fields like T multiply by them; kept if static."""
+        if self._table is None:
+            return folded(self._compute().detach(), T)
+        key = (T.dtype, T.device)
+        if key not in self._folded:
+            with torch.inference_mode(False):
+                self._folded[key] = folded(self._table, T)
+        return self._folded[key]
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return f(∇²_g) T, written into ``out`` if it is given."""
@@ -169,13 +186,14 @@ class FourierMultiplier:
         field = T.to(as_complex(T.dtype)) if table.is_complex() else T
         if out is not None:
             check_out("f(Laplacian)(T, out=...)", out, field, [table])
-        table = table.to(field.device, field.dtype if table.is_complex() else as_real(field.dtype))
         ndim = self.torus.ndim
         if out is None and (carries_derivative(field) or carries_derivative(table)):
-            return differentiable_multiply_spectrum(field, table, ndim)
+            cast = table.to(field.device, field.dtype if table.is_complex() else as_real(field.dtype))
+            return differentiable_multiply_spectrum(field, cast, ndim)
         with torch.no_grad():
             X = field.resolve_conj().resolve_neg().reshape(*self.torus.shape, -1).contiguous()
-            result = multiply_spectrum(X, table, ndim, None if out is None else out.view(X.shape))
+            values = self.folded_for(X)
+            result = multiply_spectrum(X, values, ndim, None if out is None else out.view(X.shape))
         return result.view(T.shape) if out is None else out
 
 

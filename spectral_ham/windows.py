@@ -8,9 +8,18 @@ import torch
 
 from spectral_ham._checks import carries_derivative, check_field, check_tensor, invalid
 from spectral_ham._typing import Scalar
-from spectral_ham.execution.fourier import inverse_transform, transform
+from spectral_ham.execution import is_differentiated
+from spectral_ham.execution.fourier import (
+    folded,
+    from_spectrum,
+    inverse_transform,
+    multiply_by_table,
+    spectrum_of,
+    transform,
+)
+from spectral_ham.execution.layout import channels_first, channels_last, uninitialized
 from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.laplacian import FourierMultiplier, Laplacian
+from spectral_ham.laplacian import Laplacian
 
 Coefficients: TypeAlias = torch.Tensor | Sequence[complex | torch.Tensor]
 Function: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
@@ -69,8 +78,10 @@ def euler_window(
     """Return the frames T_{n+1} = (1 + c_n H) T_n, n = 0, 1, …, of an H without a potential; T_0 = T is left out.
 
     All steps are diagonal in Fourier space: all frames cost one forward transform and one inverse transform
-    each, the last frame alone one transform pair. The result is that of the loop to rounding (to less of it: rounding
-    is not carried from step to step). Factors are multiplied in float64, without overflow on the way.
+    each, the last frame alone one transform pair. Where H runs without transforms (see `Hamiltonian.execution_for`),
+    a frame is cheaper made from the one before, by H itself, so all frames are made so while no gradient is recorded.
+    Either way the result is that of the loop to rounding. The factors of the last frame are multiplied in float64,
+    without overflow on the way.
 
     c_n = −i·dt/ħ makes explicit Euler steps of iħ ∂T/∂t = H[T], which grow without bound whatever dt: E by
     |1 − i·dt·E/ħ| > 1. It is offered for loops that are made of them; `spectral_ham.evolve` does not grow.
@@ -105,7 +116,22 @@ def euler_window(
     c = _stacked(coefficients)
     tables = _products(c.reshape(-1, *(1,) * E.ndim) * E + 1, c, E, final_only=final_only)
     tables = _checked("euler_window(coefficients=...)", tables, T, tables.shape)
-    return FourierMultiplier(H.torus, lambda: tables)(T) if final_only else _apply_each(tables, T)
+    if final_only:
+        return _apply_each(tables.unsqueeze(0), T).squeeze(0)
+    if H.execution_for(T) != "fft" and not is_differentiated(T, tables):
+        return _step_by_step(H, T, c)
+    return _apply_each(tables, T)
+
+
+def _step_by_step(H: Hamiltonian, T: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    """Return all frames, each written once by H and once more by T + c·H[T]."""
+    with torch.no_grad():
+        frame = T.to(T.dtype.to_complex()) if c.is_complex() else T
+        frames = uninitialized((len(c), *T.shape), frame.dtype, T.device)
+        for out, c_n in zip(frames, c.tolist(), strict=True):
+            H(frame, out)
+            frame = torch.add(frame, out, alpha=c_n, out=out)
+    return frames
 
 
 def _kinetic_energies(where: str, H: Hamiltonian) -> torch.Tensor:
@@ -163,24 +189,27 @@ def _products(factors: torch.Tensor, c: torch.Tensor, E: torch.Tensor, *, final_
 def _apply_each(tables: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Return F⁻¹ (table_n · F T) for each table, stacked in front: one transform there, n back."""
     ndim, real = tables.ndim - 1, not (T.is_complex() or tables.is_complex())
-    tables = tables.to(T.device, T.dtype.to_complex() if tables.is_complex() else T.dtype.to_real())
     shape = (len(tables), *T.shape)
     if carries_derivative(T) or carries_derivative(tables):
+        tables = tables.to(T.device, T.dtype.to_complex() if tables.is_complex() else T.dtype.to_real())
         broadcast = tables.reshape(tables.shape + (1,) * (T.ndim - ndim))
         frames = inverse_transform(broadcast * transform(T, range(ndim)), range(1, ndim + 1))
         return (frames.real if real else frames).contiguous()
     with torch.no_grad():
-        X = T.reshape(*T.shape[:ndim], -1)
-        out = X.new_empty((len(tables), *X.shape), dtype=T.dtype if real else T.dtype.to_complex())
-        axes = range(-ndim, 0)
-        # Channels first while transforming: torch's FFT along other axes makes hidden copies of the whole field.
-        step = max(1, CHUNK_BYTES // (tables[0].numel() * out.element_size()))
-        for start in range(0, X.shape[-1], step):
-            chunk = (..., slice(start, start + step))
-            X_hat = transform(X[chunk].movedim(-1, 0).contiguous(), axes)
-            frames_at_once = max(1, step // X_hat.shape[0])
-            for first in range(0, len(tables), frames_at_once):
-                some = slice(first, first + frames_at_once)
-                frames = inverse_transform(tables[some].unsqueeze(1) * X_hat, axes).movedim(1, -1)
-                out[some][chunk] = frames.real if real else frames
+        wide = T if real else T.to(T.dtype.to_complex())
+        X = wide.resolve_conj().resolve_neg().reshape(*T.shape[:ndim], -1).contiguous()
+        out = uninitialized((len(tables), *X.shape), X.dtype, X.device)
+        _fill(out, X, [folded(table, X) for table in tables], ndim)
     return out.view(shape)
+
+
+def _fill(out: torch.Tensor, X: torch.Tensor, tables: list[torch.Tensor], ndim: int) -> None:
+    """Write F⁻¹ (table_n · F X) to out[n]: a chunk of channels at a time, its spectrum staying in cache for all n."""
+    channels, grid, real = X.shape[-1], X.shape[:-1], not X.is_complex()
+    step = max(1, CHUNK_BYTES // (grid.numel() * X.element_size()))
+    for first in range(0, channels, step):
+        X_hat = spectrum_of(channels_first(X, first, min(step, channels - first)), ndim)
+        scaled = torch.empty_like(X_hat)
+        for n, table in enumerate(tables):
+            multiply_by_table(X_hat, table, scaled)
+            channels_last(from_spectrum(scaled, grid, real=real), out[n], first)

@@ -37,6 +37,8 @@ ROWS = {
     "L3": (
         "execution.base",
         "execution.jit",
+        "execution.layout_kernels",
+        "execution.layout",
         "execution.fourier",
         "execution.circulant",
         "execution.slices",
@@ -65,6 +67,9 @@ ROWS = {
     ),
     "L5": (
         "propagators.base",
+        "propagators.schemes",
+        "propagators.resident",
+        "propagators.alternating",
         "propagators.splitting",
         "propagators.diagonal",
         "propagators.chebyshev",

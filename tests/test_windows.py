@@ -130,9 +130,9 @@ def transformed(monkeypatch):
     counts = {"there": 0, "back": 0}
 
     def counted(name, transform, ndim):
-        def wrapped(x, dim):
+        def wrapped(x, dim, **norm):
             counts[name] += x.numel() // TORI[ndim].size
-            return transform(x, dim=dim)
+            return transform(x, dim=dim, **norm)
 
         return wrapped
 

@@ -7,9 +7,10 @@ import torch
 
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
-from spectral_ham.execution.base import Execution, add_diagonal
+from spectral_ham.execution.base import Execution, real_view
+from spectral_ham.execution.layout import add_one_channel, channels_first, channels_last
 
-CHUNK_BYTES = 2**21
+CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
 
 # For two axes this is torch.fft.fft2, the reference way of executing the spectral backend.
@@ -28,8 +29,9 @@ class Fourier(Execution):
         return ""
 
     def prepare(self, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
-        """Return the whole symbol as one table."""
-        return ((description.symbol(dtype, device).contiguous(),),)
+        """Return the whole symbol as one table, the 1/N of the inverse transform folded in."""
+        symbol = description.symbol(dtype, device, scale=1 / description.torus.size)
+        return ((_doubled(symbol),),)
 
     def run(
         self,
@@ -40,11 +42,8 @@ class Fourier(Execution):
         out: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return A·X + diagonal∘X."""
-        ((symbol,),) = tables
-        result = multiply_spectrum(X, symbol, description.torus.ndim, out)
-        if diagonal is not None:
-            add_diagonal(result, diagonal, X)
-        return result
+        ((table,),) = tables
+        return multiply_spectrum(X, table, description.torus.ndim, out, diagonal)
 
     def recur(
         self,
@@ -60,47 +59,102 @@ class Fourier(Execution):
         out.neg_().add_(source, alpha=gamma).add_(self.run(description, tables, X, diagonal, None))
 
 
-def multiply_spectrum(X: torch.Tensor, table: torch.Tensor, ndim: int, out: torch.Tensor | None = None) -> torch.Tensor:
-    """Return F⁻¹ (table · F X) over the first ``ndim`` axes, without recording a gradient.
+def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
+    """Return table/N as `multiply_spectrum` wants it for fields like T, so that no inverse transform has to scale.
+
+    N is the number of grid points, and the division is made before the cast to T's precision. A real table is
+    written twice, for the real and the imaginary part of a spectrum seen as real numbers: multiplying these is
+    several times faster than multiplying complex numbers by real ones.
+    """
+    scaled = table.to(torch.complex128 if table.is_complex() else torch.float64) / table.numel()
+    if table.is_complex():
+        return scaled.to(T.device, T.dtype.to_complex()).contiguous()
+    return _doubled(scaled.to(T.device, T.dtype.to_real()))
+
+
+def _doubled(table: torch.Tensor) -> torch.Tensor:
+    return torch.stack([table, table], dim=-1).flatten(-2)
+
+
+def multiply_spectrum(
+    X: torch.Tensor,
+    table: torch.Tensor,
+    ndim: int,
+    out: torch.Tensor | None = None,
+    diagonal: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return F⁻¹ (table · F X) + diagonal∘X over the first ``ndim`` axes, without recording a gradient.
+
+    Channels are brought in front, chunk by chunk, since torch's FFT along other axes makes hidden copies of the whole
+    field; diagonal∘X is added on the way back.
 
     Args:
         X: (N_x, …, C), contiguous; complex where ``table`` is.
-        table: (N_x, …), in FFT order. For a real X it must be even in k, as every function of a symbol is.
+        table: from `folded`. For a real X it must be even in k, as every function of a symbol is.
         ndim: number of grid axes.
         out: where to write, like X.
+        diagonal: None, (N_x, …) for all channels alike, or (N_x, …, C); never complex for a real X.
     """
     channels = X.shape[-1]
-    if channels == 1:
-        result = _transform_pair(X.squeeze(-1), table, ndim).unsqueeze(-1)
-        return result if out is None else out.copy_(result)
+    if channels == 1 and out is None:
+        result = convolve(X.squeeze(-1), table, ndim).unsqueeze(-1)
+        if diagonal is not None:
+            add_one_channel(result, diagonal, X)
+        return result
     if out is None:
         out = torch.empty_like(X)
-    # Channels first while transforming: torch's FFT along other axes makes hidden copies of the whole field.
-    step = max(1, CHUNK_BYTES // (table.numel() * X.element_size()))
-    for start in range(0, channels, step):
-        chunk = X[..., start : start + step].movedim(-1, 0).contiguous()
-        out[..., start : start + step] = _transform_pair(chunk, table, ndim).movedim(0, -1)
+    step = chunk(X)
+    for first in range(0, channels, step):
+        fields = channels_first(X, first, min(step, channels - first))
+        fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
+        channels_last(fields, out, first, X, diagonal)
     return out
 
 
-def _transform_pair(fields: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:
+def chunk(X: torch.Tensor) -> int:
+    """Return how many channels of X (N_x, …, C) make a chunk."""
+    return max(1, CHUNK_BYTES // (X.shape[:-1].numel() * X.element_size()))
+
+
+def convolve(fields: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Return F⁻¹ (table · F fields) over the last ``ndim`` axes, a new tensor; ``table`` is from `folded`."""
+    spectrum = spectrum_of(fields, ndim)
+    multiply_by_table(spectrum, table)
+    return from_spectrum(spectrum, fields.shape[-ndim:], real=not fields.is_complex())
+
+
+def spectrum_of(fields: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Return F fields over the last ``ndim`` axes; of a real field the half that determines the rest."""
     axes = tuple(range(-ndim, 0))
     if fields.is_complex():
-        spectrum = _FORWARD[ndim](fields, dim=axes)
-        _scale(spectrum, table)
-        result: torch.Tensor = _INVERSE[ndim](spectrum, dim=axes)
-        return result
-    spectrum = torch.fft.rfftn(fields, dim=axes)
-    _scale(spectrum, table[..., : spectrum.shape[-1]])
-    real: torch.Tensor = torch.fft.irfftn(spectrum, s=table.shape, dim=axes)
-    return real
+        whole: torch.Tensor = _FORWARD[ndim](fields, dim=axes)
+        return whole
+    half: torch.Tensor = torch.fft.rfftn(fields, dim=axes)
+    return half
 
 
-def _scale(spectrum: torch.Tensor, table: torch.Tensor) -> None:
-    if table.is_complex():
-        spectrum.mul_(table)
+def multiply_by_table(spectrum: torch.Tensor, table: torch.Tensor, out: torch.Tensor | None = None) -> None:
+    """Multiply in place, or write table · spectrum to ``out``.
+
+    ``table`` is from `folded`, and may be whole where the spectrum is the half of a real field's.
+    """
+    width = spectrum.shape[-1] if table.is_complex() else 2 * spectrum.shape[-1]
+    values = table if table.shape[-1] == width else table[..., :width]
+    source = spectrum if table.is_complex() else real_view(spectrum)
+    if out is None:
+        source.mul_(values)
     else:
-        torch.view_as_real(spectrum).mul_(table.unsqueeze(-1))
+        torch.mul(source, values, out=out if table.is_complex() else real_view(out))
+
+
+def from_spectrum(spectrum: torch.Tensor, shape: Sequence[int], *, real: bool) -> torch.Tensor:
+    """Return N·F⁻¹ spectrum over the last axes, of lengths ``shape``: `folded` tables hold the 1/N."""
+    axes = tuple(range(-len(shape), 0))
+    if not real:
+        waves: torch.Tensor = _INVERSE[len(shape)](spectrum, dim=axes, norm="forward")
+        return waves
+    fields: torch.Tensor = torch.fft.irfftn(spectrum, s=tuple(shape), dim=axes, norm="forward")
+    return fields
 
 
 def differentiable_multiply_spectrum(T: torch.Tensor, table: torch.Tensor, ndim: int) -> torch.Tensor:
@@ -117,9 +171,9 @@ def transform(T: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
     return T_hat
 
 
-def inverse_transform(T_hat: torch.Tensor, axes: Sequence[int]) -> torch.Tensor:
-    """Return F⁻¹ T_hat over ``axes``, complex, by an operation that autograd records."""
-    T: torch.Tensor = _INVERSE[len(axes)](T_hat, dim=tuple(axes))
+def inverse_transform(T_hat: torch.Tensor, axes: Sequence[int], norm: str = "backward") -> torch.Tensor:
+    """Return F⁻¹ T_hat over ``axes``, complex, by an operation that autograd records; norm="forward" leaves out 1/N."""
+    T: torch.Tensor = _INVERSE[len(axes)](T_hat, dim=tuple(axes), norm=norm)
     return T
 
 
@@ -127,3 +181,10 @@ def circulant_column(symbol: torch.Tensor, derivative: int) -> torch.Tensor:
     """Return the first column of the real circulant matrix of ∂² (symbol S) or ∂ (symbol i·D): (N,), float64."""
     column: torch.Tensor = torch.fft.ifft(symbol if derivative == 2 else 1j * symbol).real
     return column
+
+
+def circulant_matrix(symbol: torch.Tensor) -> torch.Tensor:
+    """Return F⁻¹ diag(symbol) F for a 1-D symbol, even in k: a symmetric circulant matrix, (N, N), complex."""
+    column: torch.Tensor = torch.fft.ifft(symbol)
+    j = torch.arange(len(symbol), dtype=torch.int64, device=symbol.device)
+    return column[(j[:, None] - j[None, :]) % len(symbol)]

@@ -18,7 +18,8 @@ from spectral_ham.propagators.krylov import Lanczos
 from spectral_ham.propagators.magnus import Magnus4
 from spectral_ham.propagators.reversible import check_reversible, reversible_advance
 from spectral_ham.propagators.runge_kutta import RungeKutta4
-from spectral_ham.propagators.splitting import SCHEMES, Scheme, Splitting
+from spectral_ham.propagators.schemes import SCHEMES, Scheme
+from spectral_ham.propagators.splitting import Splitting
 
 METHODS: dict[str, Callable[..., Propagator]] = {
     "exact": Exact,

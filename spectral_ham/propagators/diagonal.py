@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Literal, final
 
 import torch
 
 from spectral_ham._checks import carries_derivative
 from spectral_ham.backends import Description
+from spectral_ham.execution.base import ieee_float32, without_autocast
 from spectral_ham.execution.circulant import axis_matrix
 from spectral_ham.hamiltonian import Hamiltonian
+from spectral_ham.laplacian import FourierMultiplier
 from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential, matrix_exponential
 from spectral_ham.propagators.base import Propagator
 
@@ -105,9 +108,19 @@ def _is_constant(V: StaticPotential) -> bool:
 
 
 def _commuting(H: Hamiltonian, V: StaticPotential | None) -> Flow:
+    last: dict[complex, tuple[FourierMultiplier, StaticPotential | None]] = {}  # step after step builds no table
+
+    def exponentials(z: complex | torch.Tensor) -> tuple[FourierMultiplier, StaticPotential | None]:
+        return H.kinetic_function(lambda E: torch.exp(z * E)), None if V is None else V.exponential(z)
+
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        T = H.kinetic_function(lambda E: torch.exp(z * E))(T)
-        return T if V is None else V.exponential(z).apply(T)
+        made = exponentials(z) if isinstance(z, torch.Tensor) else last.get(z)
+        if made is None:
+            made = exponentials(z)
+            last.clear()
+            last[complex(z)] = made
+        K, e_V = made
+        return K(T) if e_V is None else e_V.apply(K(T))
 
     return flow
 
@@ -142,36 +155,74 @@ def _separable(kinetic: Description, parts: list[torch.Tensor]) -> Flow:
         for axis, (c, part) in enumerate(zip(kinetic.coefficients, parts, strict=True))
     ]
 
+    kept = _Kept(len(decompositions))
+
+    def factor(axis: int, z: complex | torch.Tensor) -> torch.Tensor:
+        energies, states = decompositions[axis]
+        factors = torch.exp(z * energies)
+        U: torch.Tensor = (states * factors) @ states.mT.to(factors.dtype)
+        return U
+
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        for axis, (energies, states) in enumerate(decompositions):
-            U = (states * torch.exp(z * energies)) @ states.mT.to(torch.exp(z * energies).dtype)
-            before, n, behind = T.shape[:axis].numel(), T.shape[axis], T.shape[axis + 1 :].numel()
-            T = (U.to(T.device, T.dtype) @ T.reshape(before, n, behind)).reshape(T.shape)
+        for axis, n in enumerate(kinetic.torus.shape):
+            U = kept.cast(z, axis, T, partial(factor, axis, z))
+            T = _product(U, T.reshape(T.shape[:axis].numel(), n, -1)).reshape(T.shape)
         return T
 
     return flow
 
 
 def _dense(H: Hamiltonian) -> Flow:
-    matrix = H.as_matrix()
-    points = H.torus.size
+    matrix, kept, points = H.as_matrix(), _Kept(1), H.torus.size
     if carries_derivative(matrix):
         # Autograd through eigh divides by E_i − E_j, and ±k are degenerate: the matrix exponential does not.
-        def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            return matrix_exponential(z * matrix)
-    else:
-        energies, states = torch.linalg.eigh(matrix)
-        last: dict[complex | torch.Tensor, torch.Tensor] = {}  # so that step after step is one product each
+        def differentiable_flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
+            U = matrix_exponential(z * matrix).to(T.device, T.dtype)
+            return _product(U, T.reshape(points, -1)).reshape(T.shape)
 
-        def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-            if z not in last:
-                factors = torch.exp(z * energies)
-                last.clear()
-                last[z] = (states * factors) @ states.mH.to(factors.dtype)
-            return last[z]
+        return differentiable_flow
+    energies, states = torch.linalg.eigh(matrix)
+
+    def exponential(z: complex | torch.Tensor) -> torch.Tensor:
+        factors = torch.exp(z * energies)
+        U: torch.Tensor = (states * factors) @ states.mH.to(factors.dtype)
+        return U
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = exponential(z).to(T.device, T.dtype) @ T.reshape(points, -1)
-        return result.reshape(T.shape)
+        U = kept.cast(z, 0, T, partial(exponential, z))
+        return _product(U, T.reshape(points, -1)).reshape(T.shape)
 
     return flow
+
+
+def _product(U: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    """Return U X in the precision of the field, whatever the user allows to matrix products."""
+    with ieee_float32(), without_autocast(X):
+        product: torch.Tensor = U @ X
+    return product
+
+
+class _Kept:
+    """The matrices made last, in the field's precision: step after step is nothing but products.
+
+    Args:
+        count: matrices that one z needs; those of two values of z are kept.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._most = 2 * count
+        self._made: dict[tuple[object, ...], torch.Tensor] = {}
+
+    def cast(
+        self, z: complex | torch.Tensor, number: int, T: torch.Tensor, build: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return ``build()`` in T's precision: anew where z is a tensor, which may carry a gradient."""
+        if isinstance(z, torch.Tensor):
+            return build().to(T.device, T.dtype)
+        key = (z, number, T.dtype, T.device)
+        if (made := self._made.get(key)) is None:
+            while len(self._made) >= self._most:
+                self._made.pop(next(iter(self._made)), None)
+            with torch.inference_mode(False), torch.no_grad():
+                made = self._made[key] = build().to(T.device, T.dtype)
+        return made

@@ -1,85 +1,24 @@
 """Splittings: e^{zH} as a product of kinetic and potential exponentials, each of them exact."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 
+from spectral_ham._checks import carries_derivative, check_field, check_out, invalid
+from spectral_ham.execution.base import without_autocast
 from spectral_ham.laplacian import FourierMultiplier
-from spectral_ham.potentials import StaticPotential
+from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential
+from spectral_ham.propagators import alternating, resident
 from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.schemes import SCHEMES, Scheme
 
 
-@dataclass(frozen=True)
-class Scheme:
-    """e^{b_s zV} e^{a_s zK} ⋯ e^{a_1 zK} e^{b_0 zV}, read from the right: Σa = Σb = 1.
-
-    Args:
-        order: power of dt in the error over a fixed time.
-        kinetic: a_1, …, a_s.
-        potential: b_0, …, b_s.
-        source: where the coefficients are from.
-    """
-
-    order: int
-    kinetic: tuple[float, ...]
-    potential: tuple[float, ...]
-    source: str
-
-    @property
-    def is_forward(self) -> bool:
-        """Whether no substep runs backwards, as imaginary time demands."""
-        return min(*self.kinetic, *self.potential) >= 0
-
-
-def compose(order: int, weights: Sequence[float], source: str) -> Scheme:
-    """Return the composition of Strang steps S(w_1 dt) S(w_2 dt) ⋯, neighboring half steps of V merged."""
-    halves = [0.0, *weights, 0.0]
-    potential = tuple((left + right) / 2 for left, right in pairwise(halves))
-    return Scheme(order, tuple(weights), potential, source)
-
-
-def _yoshida4() -> Scheme:
-    w = 1 / (2 - 2 ** (1 / 3))
-    return compose(
-        4, (w, 1 - 2 * w, w), "Yoshida (1990) Phys. Lett. A 150, 262, eq. (2.11), doi:10.1016/0375-9601(90)90092-3"
-    )
-
-
-def _yoshida6() -> Scheme:
-    w1, w2, w3 = -1.17767998417887, 0.235573213359357, 0.784513610477560
-    w0 = 1 - 2 * (w1 + w2 + w3)
-    source = "Yoshida (1990) Phys. Lett. A 150, 262, Table 1, solution A, doi:10.1016/0375-9601(90)90092-3"
-    return compose(6, (w3, w2, w1, w0, w1, w2, w3), source)
-
-
-def _suzuki4() -> Scheme:
-    p = 1 / (4 - 4 ** (1 / 3))
-    return compose(4, (p, p, 1 - 4 * p, p, p), "Suzuki (1990) Phys. Lett. A 146, 319, doi:10.1016/0375-9601(90)90962-N")
-
-
-def _blanes_moan4() -> Scheme:
-    b0, b1, b2 = 0.0792036964311957, 0.353172906049774, -0.0420650803577195
-    a1, a2 = 0.209515106613362, -0.143851773179818
-    b3, a3 = 1 - 2 * (b0 + b1 + b2), 0.5 - (a1 + a2)
-    source = "Blanes & Moan (2002) J. Comput. Appl. Math. 142, 313, Table 2 (S6), doi:10.1016/S0377-0427(01)00492-7"
-    return Scheme(4, (a1, a2, a3, a3, a2, a1), (b0, b1, b2, b3, b2, b1, b0), source)
-
-
-SCHEMES: dict[str, Scheme] = {
-    "lie": Scheme(
-        1, (1.0,), (0.0, 1.0), "Trotter (1959) Proc. Amer. Math. Soc. 10, 545, doi:10.1090/S0002-9939-1959-0108732-6"
-    ),
-    "strang": compose(2, (1.0,), "Strang (1968) SIAM J. Numer. Anal. 5, 506, doi:10.1137/0705041"),
-    "yoshida4": _yoshida4(),
-    "yoshida6": _yoshida6(),
-    "suzuki4": _suzuki4(),
-    "blanes_moan4": _blanes_moan4(),
-}
+class _GradientMetError(Exception):
+    """A V(t) or V[T] turned out to carry a gradient while none was recorded."""
 
 
 def _exponential(z: complex | torch.Tensor, E: torch.Tensor) -> torch.Tensor:
@@ -94,6 +33,9 @@ class Splitting(Propagator):
     The last potential factor of a step and the first of the next are one multiplication, so that n Strang steps cost
     n transform pairs, n kinetic and n + 1 potential multiplications. V(t) is taken at t + dt·Σa of the kinetic factors
     before it, V[T] at the field that it meets: both keep the order. Matrix potentials use exact local exponentials.
+
+    The steps of one call run in the layout of the FFT, or as dense products along alternate directions (see `way`):
+    the same numbers to rounding.
 
     Args:
         hamiltonian: any H; V may depend on time or on the field.
@@ -115,6 +57,8 @@ class Splitting(Propagator):
     name: ClassVar[str] = "splitting"
     _kinetic: dict[float, FourierMultiplier] = field(default_factory=dict, init=False, repr=False)
     _phases: dict[float, StaticPotential] = field(default_factory=dict, init=False, repr=False)
+    _cast: dict[Any, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
+    """Phases and matrices as fields of one precision and device multiply by them; only what carries no gradient."""
 
     @property
     def order(self) -> int:
@@ -132,16 +76,6 @@ class Splitting(Propagator):
         a, b = self.scheme.kinetic, self.scheme.potential
         return a == a[::-1] and b == b[::-1]
 
-    def with_factors(
-        self, kinetic: dict[float, FourierMultiplier], phases: dict[float, StaticPotential]
-    ) -> "Splitting":
-        """Return the same scheme with other exponentials: by share a of e^{azK}, and by weight b of e^{bzV}."""
-        other = object.__new__(Splitting)
-        for attribute in fields(self):
-            object.__setattr__(other, attribute.name, getattr(self, attribute.name))
-        other._set(_kinetic=kinetic, _phases=phases)
-        return other
-
     def _prepare(self) -> None:
         if self.imaginary and not self.scheme.is_forward:
             raise self._refused("a splitting whose substeps all run forward in imaginary time", "lie", "strang")
@@ -155,27 +89,157 @@ class Splitting(Propagator):
             # All of them now: a checkpoint that is run again must find what it found at first.
             self._phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
-        """Return T after ``steps`` steps."""
-        a, b = self.scheme.kinetic, self.scheme.potential
+    def advance(
+        self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return T after ``steps`` steps, written into ``out`` (contiguous, like the result) if it is given."""
+        check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape)
         T = self._as_evolving(T)
+        if out is not None:
+            check_out(f"{self.name}.advance(T, out=...)", out, T, [V.values for V in self._phases.values()])
         if steps == 0:
-            return T
-        T = self._kick(T, b[0], t)
+            return T if out is None else out.copy_(T)
+        if out is None and self._records(T):
+            return self._recorded(T, steps, t)
+        try:
+            return self._run(T, steps, t, out)
+        except _GradientMetError:
+            if out is not None:
+                remedy = "Drop `out=`, or call under torch.no_grad()."
+                raise invalid(
+                    f"{self.name}.advance(T, out=...)", "None while V carries a gradient", out, remedy
+                ) from None
+            return self._recorded(T, steps, t)
+
+    def factors(self, steps: int, t: float) -> Iterator[tuple[float | None, float, float]]:
+        """Yield (a, w, s): e^{azK} (not at first), then e^{wzV} with V at time s; w = 0 means none."""
+        a, b = self.scheme.kinetic, self.scheme.potential
+        yield None, b[0], t
         for step in range(steps):
             start = t + step * self.dt
             for i, share in enumerate(a):
-                T = self._multiply(self._kinetic[share], T)
                 last = i == len(a) - 1
                 weight = b[i + 1] + (b[0] if last and step < steps - 1 else 0.0)
-                T = self._kick(T, weight, start + self.dt * (1.0 if last else math.fsum(a[: i + 1])))
+                yield share, weight, start + self.dt * (1.0 if last else math.fsum(a[: i + 1]))
+
+    def _recorded(self, T: torch.Tensor, steps: int, t: float) -> torch.Tensor:
+        """Take the steps one operation at a time, each of which autograd records."""
+        for share, weight, time in self.factors(steps, t):
+            if share is not None:
+                T = self._multiply(self._kinetic[share], T)
+            V = self._exponential_of_V(weight, time, T)
+            T = T if V is None else V.apply(T)
         return T
 
-    def _kick(self, T: torch.Tensor, weight: float, t: float) -> torch.Tensor:
-        """Return e^{weight·zV} T with V at time ``t``."""
+    def _exponential_of_V(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
+        """Return e^{weight·zV} with V at time ``t`` in the state T; None for the identity."""
         if weight == 0.0 or self.hamiltonian.potential is None:
-            return T
+            return None
         if not self.hamiltonian.is_static:
-            V = self.hamiltonian.potential.at(t, T)
-            return V.exponential(weight * self.z).apply(T)
-        return self._phases[weight].apply(T)
+            return self.hamiltonian.potential.at(t, T).exponential(weight * self.z)
+        return self._phases[weight]
+
+    def _records(self, T: torch.Tensor) -> bool:
+        """Tell whether autograd, torch.func or the compiler watches."""
+        if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+            return True
+        sources = [T, *(V.values for V in self._phases.values())]
+        recording = torch.is_grad_enabled()
+        if recording and not all(K.is_static for K in self._kinetic.values()):
+            return True
+        return any(carries_derivative(source) and (recording or not source.requires_grad) for source in sources)
+
+    def _run(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:
+        """Take the steps without recording them, by the way that `way` names."""
+        ndim = self.hamiltonian.torus.ndim
+        T = T.resolve_conj().resolve_neg()
+        with torch.no_grad():
+            X = T.reshape(*T.shape[:ndim], -1).contiguous()
+            Y = torch.empty_like(X) if out is None else out.view(X.shape)
+        if self.way(T) == "alternating":
+            with torch.no_grad():
+                passes = self.passes(steps)
+                matrices = {one: self._matrices(one, X) for one in dict.fromkeys(passes)}
+                alternating.run(X, [(one[0], matrices[one]) for one in passes], Y)
+            return Y.view(T.shape) if out is None else out
+        V = self.hamiltonian.potential
+        if V is None or (V.is_static and not isinstance(V, MatrixPotential)):
+            with torch.no_grad(), without_autocast(X):
+                resident.run(X, self._tables(T, steps), ndim, Y)
+        else:
+            folded = {a: K.folded_for(X) for a, K in self._kinetic.items()}
+            changes = (
+                (None if a is None else folded[a], partial(self._without_gradient, weight, time))
+                for a, weight, time in self.factors(steps, t)
+            )
+            resident.run_changing(X.view(T.shape), changes, ndim, Y)
+        self.tally.transforms += 2 * steps * len(self.scheme.kinetic)
+        return Y.view(T.shape) if out is None else out
+
+    def _without_gradient(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
+        V = self._exponential_of_V(weight, t, T)
+        if V is not None and torch.is_grad_enabled() and carries_derivative(V.values):
+            raise _GradientMetError
+        return V
+
+    def _tables(self, T: torch.Tensor, steps: int) -> list[resident.Factor]:
+        """Return the factors as tensors in T's precision; T has its own shape, for an elementwise V."""
+        kinetic = {a: K.folded_for(T) for a, K in self._kinetic.items()}
+        phases = {weight: self._phase(weight, T) for weight in self._phases}
+        return [(None if a is None else kinetic[a], phases.get(weight)) for a, weight, _ in self.factors(steps, 0.0)]
+
+    def _phase(self, weight: float, T: torch.Tensor) -> torch.Tensor:
+        V = self._phases[weight]
+        V.diagonal(T)  # refuses what does not fit T
+        values = V.values.detach()
+        if values.ndim > self.hamiltonian.torus.ndim:
+            return values.reshape(*self.hamiltonian.torus.shape, -1).contiguous()
+        return self._kept(
+            ("phase", weight), T, lambda: values.to(T.dtype).contiguous(), static=not V.values.requires_grad
+        )
+
+    def way(self, T: torch.Tensor) -> str:
+        """Return how steps run on fields like T: "resident" or "alternating".
+
+        Alternate directions serve 2-D grids, a metric without cross terms and a V that is the same for all channels.
+        ``execution="fft"`` and ``"dense"`` of H ask for one of the two; else `pays` decides.
+        """
+        H = self.hamiltonian
+        V = H.potential
+        able = H.torus.ndim == 2 and isinstance(V, ScalarPotential) and not H.kinetic.has_cross_terms
+        if not able or H.execution == "fft":
+            return "resident"
+        different = len(self.scheme.kinetic) + 2  # along each axis: within a step, and at both ends of a run
+        if alternating.table_bytes(H.torus.shape, different, T.dtype) > alternating.MAX_TABLE_BYTES:
+            return "resident"
+        double = T.dtype in (torch.complex128, torch.float64)
+        pays = alternating.pays(H.torus.shape, T.numel() // H.torus.size, double=double)
+        return "alternating" if pays or H.execution == "dense" else "resident"
+
+    def passes(self, steps: int) -> list[alternating.Pass]:
+        """Return ``steps`` steps as passes along alternate directions."""
+        shares, weights, _ = zip(*self.factors(steps, 0.0), strict=True)
+        return alternating.passes(shares[1:], weights)
+
+    def matrices(self, one: alternating.Pass, X: torch.Tensor) -> torch.Tensor:
+        """Return the matrices of a pass in X's precision, differentiable by what they are made of."""
+        ones = torch.ones(self.hamiltonian.torus.shape, dtype=torch.complex128)
+        made = alternating.Lines(
+            self.hamiltonian.kinetic, self.z, lambda w: self._phases[w].values if w in self._phases else ones
+        )
+        return made.matrices(one, X.dtype, X.device)
+
+    def _matrices(self, one: alternating.Pass, X: torch.Tensor) -> torch.Tensor:
+        static = self.hamiltonian.kinetic.is_static and not any(V.values.requires_grad for V in self._phases.values())
+        return self._kept(("lines", *one), X, lambda: self.matrices(one, X), static=static)
+
+    def _kept(self, key: tuple[Any, ...], T: torch.Tensor, build: Any, *, static: bool) -> torch.Tensor:
+        """Return what ``build`` returns; built once for each precision and device if it is ``static``."""
+        full = (*key, T.dtype, T.device)
+        if static and full in self._cast:
+            return self._cast[full]
+        with torch.inference_mode(False), torch.no_grad():
+            made: torch.Tensor = build()
+        if static:
+            self._cast[full] = made
+        return made

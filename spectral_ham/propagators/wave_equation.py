@@ -19,7 +19,7 @@ from spectral_ham._checks import (
 from spectral_ham._typing import Scalar
 from spectral_ham.hamiltonian import Hamiltonian
 from spectral_ham.potentials.base import like_field
-from spectral_ham.propagators.splitting import SCHEMES, Scheme
+from spectral_ham.propagators.schemes import SCHEMES, Scheme
 
 Nudge: TypeAlias = torch.Tensor | Callable[[float], torch.Tensor]
 State: TypeAlias = tuple[torch.Tensor, torch.Tensor]

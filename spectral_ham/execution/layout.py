@@ -1,0 +1,126 @@
+"""Channels last, as users hold fields, and channels first, as FFTs want them: a chunk of channels at a time.
+
+The conversions run as fused kernels where these are on, else on torch's own operations; both give the same numbers.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectral_ham.execution.base import add_diagonal
+from spectral_ham.execution.jit import is_on, kernels, run_parallel, tasks
+
+LEAST_NUMBERS = 2**14
+"""Below so many numbers a kernel runs on one thread: waking a second costs more than it saves."""
+
+
+def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:
+    """Return the channels first, …, first + count − 1 of X as (count, N_x, …), contiguous.
+
+    Args:
+        X: (N_x, …, C), contiguous.
+        first: the first channel of the chunk.
+        count: how many channels.
+    """
+    grid, channels = X.shape[:-1], X.shape[-1]
+    if channels == 1:
+        return X.view(1, *grid)
+    fused = _kernels_for(X)
+    if fused is None:
+        return X[..., first : first + count].movedim(-1, 0).contiguous()
+    F = X.new_empty((count, *grid))
+    _run(fused.gather, F.numel(), _flat(X), _flat(F), grid.numel(), channels, first, count)
+    return F
+
+
+def channels_last(
+    F: torch.Tensor,
+    out: torch.Tensor,
+    first: int,
+    X: torch.Tensor | None = None,
+    diagonal: torch.Tensor | None = None,
+) -> None:
+    """Write F back as channels first, … of ``out``: F + diagonal∘X, in one pass.
+
+    Args:
+        F: (count, N_x, …), contiguous.
+        out: (N_x, …, C), contiguous.
+        first: the channel where the chunk begins.
+        X: like ``out``; needed with ``diagonal``.
+        diagonal: None, or values of the shape (N_x, …) or (N_x, …, C), real or of X's dtype.
+    """
+    count, channels = F.shape[0], out.shape[-1]
+    if channels == 1:
+        out.copy_(F.view(out.shape))
+        if diagonal is not None and X is not None:
+            add_one_channel(out, diagonal, X)
+        return
+    fused = _kernels_for(out)
+    if fused is None:
+        part = out[..., first : first + count]
+        part.copy_(F.movedim(0, -1))
+        if diagonal is not None and X is not None:
+            values = diagonal if diagonal.ndim < X.ndim else diagonal[..., first : first + count]
+            add_diagonal(part, values, X[..., first : first + count])
+        return
+    sizes = (out.shape[:-1].numel(), channels, first, count)
+    if diagonal is None or X is None:
+        _run(fused.scatter, F.numel(), _flat(F), _flat(out), *sizes)
+        return
+    f, y, x, v = _flat(F), _flat(out), _flat(X), _flat(diagonal)
+    per_point = diagonal.ndim < X.ndim
+    if X.is_complex() and not diagonal.is_complex():
+        _run(fused.scatter_add_real, F.numel(), f, y, _reals(y), _reals(x), v, *sizes, per_point)
+    else:
+        _run(fused.scatter_add, F.numel(), f, y, x, v, *sizes, per_point)
+
+
+def add_one_channel(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
+    """Add diagonal∘X to ``out`` in place, for fields (N_x, …, 1) and one value per grid point."""
+    fused = _kernels_for(out)
+    if fused is None:
+        add_diagonal(out, diagonal, X)
+        return
+    y, x, v = _flat(out), _flat(X), _flat(diagonal)
+    parts = tasks() if out.numel() >= LEAST_NUMBERS else 1
+    if X.is_complex() and not diagonal.is_complex():
+        _run(fused.add_real, out.numel(), _reals(y), _reals(x), v, out.numel(), parts)
+    else:
+        _run(fused.add, out.numel(), y, x, v, out.numel(), parts)
+
+
+def _kernels_for(X: torch.Tensor) -> Any | None:
+    """Return the compiled kernels if X is plain memory of the CPU: not inside torch.func, nor under a tracer."""
+    plain = X.device.type == "cpu" and type(X) is torch.Tensor and torch._C._functorch.peek_interpreter_stack() is None
+    return kernels("layout_kernels") if plain and is_on() else None
+
+
+def _flat(X: torch.Tensor) -> Any:
+    return (X.detach() if X.requires_grad else X).numpy().reshape(-1)
+
+
+def _reals(values: Any) -> Any:
+    return values.view(values.real.dtype)
+
+
+def _run(pair: tuple[Any, Any], numbers: int, *arguments: Any) -> None:
+    """Run the serial kernel of a pair, or the parallel one."""
+    serial, parallel = pair
+    parts = tasks() if numbers >= LEAST_NUMBERS else 1
+    if parts == 1:
+        serial(*arguments)
+    else:
+        run_parallel(parallel, parts, *arguments)
+
+
+def uninitialized(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return an empty tensor for many fields: on the CPU in numpy's memory, since numpy asks for large pages.
+
+    The first touch of a page of 4 kB costs more than writing it does; torch asks for large ones only on demand
+    (THP_MEM_ALLOC_ENABLE=1).
+    """
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    numbers = np.empty(shape, dtype=torch.empty(0, dtype=dtype).numpy().dtype)
+    return torch.from_numpy(numbers)
