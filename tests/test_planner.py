@@ -22,8 +22,10 @@ def nothing_measured(monkeypatch):
     ("key", "candidates", "choice"),
     [
         (PlanKey((28, 28), MANY, double=False), ("fft", "dense"), "dense"),
-        (PlanKey((128, 100), MANY, double=False), ("fft", "dense"), "dense"),
-        (PlanKey((129, 8), MANY, double=False), ("fft", "dense"), "fft"),
+        (PlanKey((64, 60), MANY, double=False), ("fft", "dense"), "dense"),
+        (PlanKey((65, 8), MANY, double=False), ("fft", "dense"), "fft"),
+        (PlanKey((97, 8), MANY, double=False), ("fft", "dense"), "dense"),
+        (PlanKey((131, 8), MANY, double=False), ("fft", "dense"), "fft"),
         (PlanKey((28, 28), FEW, double=False), ("fft", "dense"), "fft"),
         (PlanKey((34, 28), FEW, double=False), ("fft", "dense"), "fft"),
         (PlanKey((34, 28), FEW, double=True), ("fft", "dense"), "dense"),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-DENSE_MAX_POINTS = 128
+DENSE_MAX_POINTS, DENSE_MAX_ROUGH_POINTS = 64, 128
 DENSE_MIN_REALS = 16
 ROUGH_PRIME = 17
+"""From this prime factor on FFTs are several times slower than at other N."""
 
 SLICES_MAX_POINTS = 64
 """Up to here matrix products beat a stencil of order 4 or more that is swept slice by slice, not by a fused kernel."""
@@ -39,10 +40,10 @@ class PlanKey:
 def estimate(key: PlanKey, candidates: Collection[str]) -> str:
     """Return the name of the candidate that is likely to be fastest: the same one on every machine.
 
-    A stencil moves the fewest bytes. Matrix products beat the FFT up to about 128 points per axis if enough
-    numbers per point fill the rows of the product; beyond, their cost of N per point loses to log N. In double
-    precision they are also taken where N has a prime factor of 17 or more, since FFT libraries can lose two digits
-    there (MKL on AVX-512 does).
+    A stencil moves the fewest bytes. Matrix products beat the FFT up to about 64 points per axis if enough numbers
+    per point fill the rows of the product, and up to 128 where N has a prime factor of 17 or more; beyond, their cost
+    of N per point loses to log N. In double precision they are taken at such N for few numbers, too, since FFT
+    libraries can lose two digits there (MKL on AVX-512 does).
 
     Args:
         key: the problem.
@@ -63,10 +64,10 @@ def estimate(key: PlanKey, candidates: Collection[str]) -> str:
     if "stencil" in candidates:
         slow = not key.fused and key.reach > 1 and largest <= SLICES_MAX_POINTS
         return "dense" if slow and pays else "stencil"
-    rounds_better = key.double and max(map(largest_prime_factor, key.shape)) >= ROUGH_PRIME
-    if "dense" in candidates and largest <= DENSE_MAX_POINTS and (pays or rounds_better):
-        return "dense"
-    return "fft"
+    is_rough = max(map(largest_prime_factor, key.shape)) >= ROUGH_PRIME
+    small = largest <= (DENSE_MAX_ROUGH_POINTS if is_rough else DENSE_MAX_POINTS)
+    rounds_better = "dense" in candidates and key.double and is_rough
+    return "dense" if small and (pays or rounds_better) else "fft"
 
 
 _measured: dict[PlanKey, str] = {}
