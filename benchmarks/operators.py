@@ -73,8 +73,7 @@ def ours(problem: Problem, name: str, *, pinned: bool = True) -> Iterator[Candid
             continue
         chosen = f"runs {H.execution_for(T)}" if execution == "auto" else ""
         yield Candidate(name, f"{OURS}, {execution}", problem, partial(H, T), error, floor, note=chosen)
-    if pinned:
-        yield ours_into(problem, name)
+    yield ours_into(problem, name)
 
 
 def ours_into(problem: Problem, name: str, execution: str = "auto") -> Candidate:

@@ -21,6 +21,8 @@ from benchmarks.targets import (
 from benchmarks.windows import FINAL, FRAMES
 
 STRANG = f"{OURS}, strang"
+INTO = f"{AUTO}, out="
+"""Written into a kept tensor, as `copy_` is. Where pairs are the unit, H returns a new one, as FFTs do."""
 TABLES = 0.05
 """Fields that V, matrices and symbols may take beside whole fields."""
 
@@ -29,7 +31,7 @@ REPLACED = tuple(("H fd2, no V", f"replaced conv2d, metric, {boundary}") for bou
 
 def _operators() -> list[Target]:
     def copies(what: str, case: str, operation: str, must: Limit, target: Limit, h200: str) -> Target:
-        return Target(what, "copy", must, target, in_copies("operators", case, operation), h200=h200)
+        return Target(what, "copy", must, target, in_copies("operators", case, operation, INTO), h200=h200)
 
     def pairs(what: str, case: str, must: float, target: float, h200: str = "") -> Target:
         return Target(what, "pair", Limit(must), Limit(target), in_pairs("operators", case, "H spectral"), h200=h200)

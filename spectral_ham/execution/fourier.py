@@ -8,7 +8,7 @@ import torch
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, real_view
-from spectral_ham.execution.layout import add_one_channel, channels_first, channels_last
+from spectral_ham.execution.layout import add_to, channels_first, channels_last
 
 CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
@@ -86,7 +86,7 @@ def multiply_spectrum(
     """Return F⁻¹ (table · F X) + diagonal∘X over the first ``ndim`` axes, without recording a gradient.
 
     Channels are brought in front, chunk by chunk, since torch's FFT along other axes makes hidden copies of the whole
-    field; diagonal∘X is added on the way back.
+    field.
 
     Args:
         X: (N_x, …, C), contiguous; complex where ``table`` is.
@@ -98,17 +98,16 @@ def multiply_spectrum(
     channels = X.shape[-1]
     if channels == 1 and out is None:
         result = convolve(X.squeeze(-1), table, ndim).unsqueeze(-1)
-        if diagonal is not None:
-            add_one_channel(result, diagonal, X)
-        return result
-    if out is None:
-        out = torch.empty_like(X)
-    step = chunk(X)
-    for first in range(0, channels, step):
-        fields = channels_first(X, first, min(step, channels - first))
-        fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
-        channels_last(fields, out, first, X, diagonal)
-    return out
+    else:
+        result, step = torch.empty_like(X) if out is None else out, chunk(X)
+        for first in range(0, channels, step):
+            fields = channels_first(X, first, min(step, channels - first))
+            fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
+            channels_last(fields, result, first)
+            del fields
+    if diagonal is not None:
+        add_to(result, diagonal, X)
+    return result
 
 
 def chunk(X: torch.Tensor) -> int:
