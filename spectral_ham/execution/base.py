@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from spectral_ham._checks import as_real
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 
@@ -78,7 +79,7 @@ def real_view(X: torch.Tensor) -> torch.Tensor:
     if not X.is_complex():
         return X
     # A last axis of length 1 may have any stride, and then only the longer way is open.
-    return X.view(X.dtype.to_real()) if X.stride(-1) == 1 else torch.view_as_real(X).flatten(-2)
+    return X.view(as_real(X.dtype)) if X.stride(-1) == 1 else torch.view_as_real(X).flatten(-2)
 
 
 def add_diagonal(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:

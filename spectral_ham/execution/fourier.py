@@ -5,10 +5,11 @@ from typing import ClassVar, final
 
 import torch
 
+from spectral_ham._checks import as_complex, as_real
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, real_view
-from spectral_ham.execution.layout import add_one_channel, channels_first, channels_last
+from spectral_ham.execution.layout import add_to, channels_first, channels_last
 
 CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
@@ -68,8 +69,8 @@ def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """
     scaled = table.to(torch.complex128 if table.is_complex() else torch.float64) / table.numel()
     if table.is_complex():
-        return scaled.to(T.device, T.dtype.to_complex()).contiguous()
-    return _doubled(scaled.to(T.device, T.dtype.to_real()))
+        return scaled.to(T.device, as_complex(T.dtype)).contiguous()
+    return _doubled(scaled.to(T.device, as_real(T.dtype)))
 
 
 def _doubled(table: torch.Tensor) -> torch.Tensor:
@@ -86,7 +87,7 @@ def multiply_spectrum(
     """Return F⁻¹ (table · F X) + diagonal∘X over the first ``ndim`` axes, without recording a gradient.
 
     Channels are brought in front, chunk by chunk, since torch's FFT along other axes makes hidden copies of the whole
-    field; diagonal∘X is added on the way back.
+    field.
 
     Args:
         X: (N_x, …, C), contiguous; complex where ``table`` is.
@@ -98,17 +99,16 @@ def multiply_spectrum(
     channels = X.shape[-1]
     if channels == 1 and out is None:
         result = convolve(X.squeeze(-1), table, ndim).unsqueeze(-1)
-        if diagonal is not None:
-            add_one_channel(result, diagonal, X)
-        return result
-    if out is None:
-        out = torch.empty_like(X)
-    step = chunk(X)
-    for first in range(0, channels, step):
-        fields = channels_first(X, first, min(step, channels - first))
-        fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
-        channels_last(fields, out, first, X, diagonal)
-    return out
+    else:
+        result, step = torch.empty_like(X) if out is None else out, chunk(X)
+        for first in range(0, channels, step):
+            fields = channels_first(X, first, min(step, channels - first))
+            fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
+            channels_last(fields, result, first)
+            del fields
+    if diagonal is not None:
+        add_to(result, diagonal, X)
+    return result
 
 
 def chunk(X: torch.Tensor) -> int:

@@ -34,51 +34,27 @@ def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:
     return F
 
 
-def channels_last(
-    F: torch.Tensor,
-    out: torch.Tensor,
-    first: int,
-    X: torch.Tensor | None = None,
-    diagonal: torch.Tensor | None = None,
-) -> None:
-    """Write F back as channels first, … of ``out``: F + diagonal∘X, in one pass.
+def channels_last(F: torch.Tensor, out: torch.Tensor, first: int) -> None:
+    """Write F back as channels first, … of ``out``.
 
     Args:
         F: (count, N_x, …), contiguous.
         out: (N_x, …, C), contiguous.
         first: the channel where the chunk begins.
-        X: like ``out``; needed with ``diagonal``.
-        diagonal: None, or values of the shape (N_x, …) or (N_x, …, C), real or of X's dtype.
     """
     count, channels = F.shape[0], out.shape[-1]
     if channels == 1:
         out.copy_(F.view(out.shape))
-        if diagonal is not None and X is not None:
-            add_one_channel(out, diagonal, X)
-        return
-    fused = _kernels_for(out)
-    if fused is None:
-        part = out[..., first : first + count]
-        part.copy_(F.movedim(0, -1))
-        if diagonal is not None and X is not None:
-            values = diagonal if diagonal.ndim < X.ndim else diagonal[..., first : first + count]
-            add_diagonal(part, values, X[..., first : first + count])
-        return
-    sizes = (out.shape[:-1].numel(), channels, first, count)
-    if diagonal is None or X is None:
-        _run(fused.scatter, F.numel(), _flat(F), _flat(out), *sizes)
-        return
-    f, y, x, v = _flat(F), _flat(out), _flat(X), _flat(diagonal)
-    per_point = diagonal.ndim < X.ndim
-    if X.is_complex() and not diagonal.is_complex():
-        _run(fused.scatter_add_real, F.numel(), f, y, _reals(y), _reals(x), v, *sizes, per_point)
+    elif (fused := _kernels_for(out)) is None:
+        out[..., first : first + count].copy_(F.movedim(0, -1))
     else:
-        _run(fused.scatter_add, F.numel(), f, y, x, v, *sizes, per_point)
+        points = out.shape[:-1].numel()
+        _run(fused.scatter, F.numel(), _flat(F), _flat(out), points, channels, first, count)
 
 
-def add_one_channel(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
-    """Add diagonal∘X to ``out`` in place, for fields (N_x, …, 1) and one value per grid point."""
-    fused = _kernels_for(out)
+def add_to(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
+    """Add diagonal∘X to ``out`` in place: for a lone channel by a kernel, since torch is slow at complex times real."""
+    fused = _kernels_for(out) if X.shape[-1] == 1 else None
     if fused is None:
         add_diagonal(out, diagonal, X)
         return

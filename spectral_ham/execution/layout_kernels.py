@@ -37,46 +37,6 @@ def _scatter_block(f: Any, out: Any, points: Any, channels: Any, first: Any, cou
                 out[row + uint64(k)] = f[uint64(k) * n + uint64(p)]
 
 
-def _add_block(
-    out: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any, block: Any
-) -> None:
-    """Add v∘x to the rows that were just written, while they are in the nearest cache."""
-    begin = uint64(block) * uint64(POINTS)
-    end = min(begin + uint64(POINTS), uint64(points))
-    c, low, high = uint64(channels), uint64(first), uint64(first) + uint64(count)
-    if per_point:
-        for p in range(begin, end):
-            row, value = uint64(p) * c, v[uint64(p)]
-            for k in range(row + low, row + high):
-                out[uint64(k)] += value * x[uint64(k)]
-    else:
-        for p in range(begin, end):
-            row = uint64(p) * c
-            for k in range(row + low, row + high):
-                out[uint64(k)] += v[uint64(k)] * x[uint64(k)]
-
-
-def _add_real_block(
-    out: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any, block: Any
-) -> None:
-    """As above with real v and complex fields, seen as pairs: 0·Inf in one part must not reach the other."""
-    begin = uint64(block) * uint64(POINTS)
-    end = min(begin + uint64(POINTS), uint64(points))
-    c, low, high, one, two = uint64(channels), uint64(first), uint64(first) + uint64(count), uint64(1), uint64(2)
-    if per_point:
-        for p in range(begin, end):
-            value, row = v[uint64(p)], uint64(p) * c
-            for part in range(two * (row + low), two * (row + high)):
-                out[uint64(part)] += value * x[uint64(part)]
-    else:
-        for p in range(begin, end):
-            start = uint64(p) * c
-            for k in range(start + low, start + high):
-                value, i = v[uint64(k)], two * uint64(k)
-                out[i] += value * x[i]
-                out[i + one] += value * x[i + one]
-
-
 def _add_part(out: Any, x: Any, v: Any, points: Any, part: Any, parts: Any) -> None:
     """Add v∘x to ``out``, one channel: all three are contiguous."""
     begin = uint64(part) * uint64(points) // uint64(parts)
@@ -97,8 +57,6 @@ def _add_real_part(out: Any, x: Any, v: Any, points: Any, part: Any, parts: Any)
 
 _gather = compiled(_gather_block, inline=True)
 _scatter = compiled(_scatter_block, inline=True)
-_add = compiled(_add_block, inline=True)
-_add_real = compiled(_add_real_block, inline=True)
 _add_to_part = compiled(_add_part, inline=True)
 _add_real_to_part = compiled(_add_real_part, inline=True)
 
@@ -130,38 +88,6 @@ def _scatter_parallel(f: Any, out: Any, points: Any, channels: Any, first: Any, 
         _scatter(f, out, points, channels, first, count, block)
 
 
-def _scatter_add_serial(
-    f: Any, out: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any
-) -> None:
-    for block in range(_count(points)):
-        _scatter(f, out, points, channels, first, count, block)
-        _add(out, x, v, points, channels, first, count, per_point, block)
-
-
-def _scatter_add_parallel(
-    f: Any, out: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any
-) -> None:
-    for block in prange(_count(points)):
-        _scatter(f, out, points, channels, first, count, block)
-        _add(out, x, v, points, channels, first, count, per_point, block)
-
-
-def _scatter_add_real_serial(
-    f: Any, out: Any, y: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any
-) -> None:
-    for block in range(_count(points)):
-        _scatter(f, out, points, channels, first, count, block)
-        _add_real(y, x, v, points, channels, first, count, per_point, block)
-
-
-def _scatter_add_real_parallel(
-    f: Any, out: Any, y: Any, x: Any, v: Any, points: Any, channels: Any, first: Any, count: Any, per_point: Any
-) -> None:
-    for block in prange(_count(points)):
-        _scatter(f, out, points, channels, first, count, block)
-        _add_real(y, x, v, points, channels, first, count, per_point, block)
-
-
 def _add_serial(out: Any, x: Any, v: Any, points: Any, parts: Any) -> None:
     for part in range(parts):
         _add_to_part(out, x, v, points, part, parts)
@@ -184,8 +110,6 @@ def _add_real_parallel(out: Any, x: Any, v: Any, points: Any, parts: Any) -> Non
 
 gather = compiled(_gather_serial), compiled(_gather_parallel, parallel=True)
 scatter = compiled(_scatter_serial), compiled(_scatter_parallel, parallel=True)
-scatter_add = compiled(_scatter_add_serial), compiled(_scatter_add_parallel, parallel=True)
-scatter_add_real = compiled(_scatter_add_real_serial), compiled(_scatter_add_real_parallel, parallel=True)
 add = compiled(_add_serial), compiled(_add_parallel, parallel=True)
 add_real = compiled(_add_real_serial), compiled(_add_real_parallel, parallel=True)
 """(serial, parallel). Two functions each: the disk cache of numba does not tell the two ways of compiling one apart."""

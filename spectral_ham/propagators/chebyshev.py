@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._checks import as_number, carries_derivative
+from spectral_ham._checks import as_number, as_real, carries_derivative
 from spectral_ham.backends import Description
 from spectral_ham.execution import is_differentiated, recur
 from spectral_ham.propagators.base import Propagator
@@ -46,7 +46,7 @@ class Chebyshev(Propagator):
     _phase: complex = field(init=False, repr=False)
     _center: float = field(init=False, repr=False)
     _radius: float = field(init=False, repr=False)
-    _terms: dict[tuple[torch.dtype, torch.device], tuple["_Term", "_Term"]] = field(
+    _recurrences: dict[tuple[torch.dtype, torch.device], "_Recurrence"] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -122,42 +122,47 @@ class Chebyshev(Propagator):
     def _clenshaw(self, T: torch.Tensor, V: torch.Tensor | None) -> torch.Tensor:
         """Return the sum by b_k = C_k T + 2H̃ b_{k+1} − b_{k+2} and C_0 T + H̃ b_1 − b_2: one pass a term, two fields.
 
-        In real time C_k T is a real multiple of e^{zc}T for even k and of i·e^{zc}T for odd k: all arithmetic is real.
+        In real time C_k T is a real multiple of T for even k and of iT for odd k, up to a common phase: all arithmetic
+        is real.
         """
         key = (T.dtype, T.device)
-        if key not in self._terms:
-            self._terms[key] = _Term.of(self, V, 1.0, T), _Term.of(self, V, 2.0, T)
-        once, twice = self._terms[key]
-        even = (self._phase * T).contiguous()
+        if key not in self._recurrences:
+            self._recurrences[key] = _Recurrence.of(self, V, T)
+        twice_H = self._recurrences[key]
+        even = T.resolve_conj().resolve_neg().contiguous()
         odd = even if self.imaginary else 1j * even
         numbers = [C.real if self.imaginary or k % 2 == 0 else C.imag for k, C in enumerate(self._unphased)]
         last = len(numbers) - 1
         newer, older = numbers[last] * (odd if last % 2 else even), torch.zeros_like(even)
-        for k in range(last - 1, -1, -1):
-            (twice if k else once).recur(newer, older, odd if k % 2 else even, numbers[k])
+        for k in range(last - 1, 0, -1):
+            twice_H.step(newer, older, odd if k % 2 else even, numbers[k])
             newer, older = older, newer
+        # Twice the last term, so that one operator serves for all.
+        twice_H.step(newer, older.mul_(2), even, 2 * numbers[0])
         self._count_applications(T, last)
-        return newer
+        return older.mul_(self._phase / 2)
 
 
 @dataclass(frozen=True)
-class _Term:
-    """fH̃ = f(H − c)/r as what a recurrence needs: a description, and the values that multiply pointwise."""
+class _Recurrence:
+    """2H̃ = 2(H − c)/r as a description, and the values that multiply pointwise."""
 
     kinetic: Description
     diagonal: torch.Tensor
     execution: str
 
     @staticmethod
-    def of(series: Chebyshev, V: torch.Tensor | None, factor: float, T: torch.Tensor) -> "_Term":
-        H, scale = series.hamiltonian, factor / series._radius
+    def of(series: Chebyshev, V: torch.Tensor | None, T: torch.Tensor) -> "_Recurrence":
+        H, scale = series.hamiltonian, 2 / series._radius
         with torch.inference_mode(False), torch.no_grad():
             values = torch.zeros(H.torus.shape, dtype=torch.float64) if V is None else V.detach().to(torch.float64)
-            diagonal = ((values - series._center) * scale).to(T.device, T.dtype.to_real()).contiguous()
-        return _Term(H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients]), diagonal, H.execution)
+            diagonal = ((values - series._center) * scale).to(T.device, as_real(T.dtype)).contiguous()
+        return _Recurrence(
+            H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients]), diagonal, H.execution
+        )
 
-    def recur(self, T: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
-        """Write fH̃T + γ·source − out into ``out``."""
+    def step(self, T: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
+        """Write 2H̃T + γ·source − out into ``out``."""
         recur(self.kinetic, T, self.diagonal, out, source, gamma, self.execution)
 
 
