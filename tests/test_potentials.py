@@ -287,3 +287,22 @@ def test_apply_is_what_H_adds(name):
     bound = 64 * eps(T.dtype) * K.spectral_bounds()[1] * float(T.abs().max())
     assert_allclose(H.potential.at(0.0).apply(T), H(T) - K(T), rtol=0, atol=bound)
     assert torch.equal(sh.Hamiltonian(TORUS, potential=H.potential)(T), H(T))
+
+
+def test_V_is_cast_once_for_a_precision_and_anew_when_it_was_written_into(monkeypatch):
+    """A float64 V on a complex64 field costs no pass over V per call, and is never out of date."""
+    torus = sh.Torus((5, 4))
+    V = torch.rand(5, 4, dtype=torch.float64)
+    H, T = sh.Hamiltonian(torus, potential=V, backend="fd"), torch.ones(5, 4, 2, dtype=torch.complex64)
+    H(T)
+    casts = []
+    genuine = torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda *a, **k: (casts.append(a[0].shape), genuine(*a, **k))[1])
+    H(T)
+    assert torch.Size((5, 4)) not in casts
+    V.add_(1.0)
+    assert torch.allclose(H(T), V.unsqueeze(-1).float() * T)
+    assert casts.count(torch.Size((5, 4))) >= 1
+    learned = V.clone().requires_grad_()
+    sh.Hamiltonian(torus, potential=learned)(T).abs().sum().backward()
+    assert learned.grad is not None

@@ -1,5 +1,6 @@
 """Execution by FFT: out = F⁻¹ (symbol · F X). The only file that calls torch.fft."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, final
 
@@ -13,6 +14,9 @@ from spectral_ham.execution.layout import add_to, channels_first, channels_last
 
 CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
+
+SMALL_BYTES = 2**20
+"""Fields of fewer bytes are transformed in one piece: memory is no concern, calls are."""
 
 # For two axes this is torch.fft.fft2, the reference way of executing the spectral backend.
 _FORWARD = {1: torch.fft.fftn, 2: torch.fft.fft2, 3: torch.fft.fftn}
@@ -100,7 +104,10 @@ def multiply_spectrum(
     if channels == 1 and out is None:
         result = convolve(X.squeeze(-1), table, ndim).unsqueeze(-1)
     else:
-        result, step = torch.empty_like(X) if out is None else out, chunk(X)
+        result = torch.empty_like(X) if out is None else out
+        step = chunk(X)
+        if X.nbytes > SMALL_BYTES:  # a chunk, its spectrum and what comes back are three arrays: together one field
+            step = min(step, math.ceil(channels / 3))
         for first in range(0, channels, step):
             fields = channels_first(X, first, min(step, channels - first))
             fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed

@@ -20,7 +20,7 @@ from spectral_ham.execution.fourier import circulant_matrix
 from spectral_ham.execution.planner import ROUGH_PRIME, largest_prime_factor
 
 MAX_POINTS, MAX_POINTS_DOUBLE = 56, 40
-ROUGH_MAX_POINTS, ROUGH_MAX_POINTS_DOUBLE = 96, 64
+ROUGH_MAX_POINTS, ROUGH_MAX_POINTS_DOUBLE = 112, 64
 MIN_CHANNELS = 16
 SHORT, FEW_CHANNELS = 32, 4
 """Where products beat FFTs, in points per axis and channels: measured, see docs/design_decisions.md."""
