@@ -36,6 +36,7 @@ PAGES = (
     "docs/review_resolution.md",
 )
 VALIDATION = ROOT / "docs/data/validation.json"
+FORCED = ROOT / "docs/data/forced.json"
 LONG_RUNS = ROOT / "benchmarks/results/long-runs.json"
 EVOLUTION = ROOT / "benchmarks/results/evolution-cpu.json"
 
@@ -89,6 +90,24 @@ def _claims(study: Mapping[str, Any]) -> str:
     headers = ("claim", "expected", "measured", "± bound", "margin", "holds")
     aligned = ("left", *("right",) * 4, "left")
     return tabulate(rows, headers=headers, tablefmt="pipe", colalign=aligned, disable_numparse=True)
+
+
+def forced() -> str:
+    """The suite under every choice that can be forced."""
+    record = _load(FORCED)
+    rows = [
+        (
+            f"`{choice['execution']}`",
+            "fused" if choice["fused"] else "torch's operations",
+            str(choice["threads"]),
+            f"{choice['held']} of {choice['total']}",
+        )
+        for choice in record["choices"]
+    ]
+    headers = ("execution", "kernels", "threads", f"claims that hold, {record['mode']} suite")
+    return tabulate(
+        rows, headers=headers, tablefmt="pipe", colalign=("left", "left", "right", "right"), disable_numparse=True
+    )
 
 
 def claims_of(name: str) -> str:
@@ -162,6 +181,7 @@ def long_runs() -> str:
 REGIONS: dict[str, Callable[[], str]] = {
     "claims": claims_summary,
     "claims-in-full": claims_in_full,
+    "forced": forced,
     "orders": partial(claims_of, "fd_orders"),
     "precision": partial(claims_of, "precision"),
     "speed": speed,
