@@ -3,12 +3,19 @@
 The default case is ugly on purpose: even and odd N, no power of two, L_x ≠ L_y, g^xx ≠ g^yy, origin ≠ 0, ħ, m ≠ 1.
 """
 
+import json
 import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
 
@@ -150,3 +157,34 @@ def act(matrix: np.ndarray, T: torch.Tensor) -> np.ndarray:
 def backward_bound(dtype: torch.dtype, symbol_max: float, T: torch.Tensor, V_max: float = 0.0) -> float:
     """Return C·eps·(max|symbol| + max|V|)·max|T|, C = 16: rounding is amplified by H, whatever H[T] is."""
     return 16 * eps(dtype) * (symbol_max + V_max) * largest(T)
+
+
+@contextmanager
+def count_ops() -> Iterator[Counter[str]]:
+    """Count torch's own operations by name."""
+    seen: Counter[str] = Counter()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen[func.overloadpacket.__name__] += 1
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        yield seen
+
+
+def peak_bytes(call: Callable[[], object], path: Path) -> int:
+    """Return the most bytes that torch's allocator has handed out at one time during ``call``, result included.
+
+    The allocator's own events are counted, so a temporary inside an operation counts too; what MKL allocates for
+    itself does not. ``path``: where the profiler may write.
+    """
+    call()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        result = call()
+    record.export_chrome_trace(str(path))
+    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["name"] == "[memory]"]
+    events.sort(key=lambda event: (event["ts"], event["args"]["Ev Idx"]))
+    held = np.cumsum([event["args"]["Bytes"] for event in events] or [0])
+    del result
+    return int(held.max())

@@ -1,15 +1,14 @@
 """`evolve`: what it returns, and whether the error that it states is true; against dense exponentials and DOP853."""
 
-import json
 import math
 import sys
 
 import numpy as np
 import pytest
 import torch
+from helpers import peak_bytes
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
-from torch.profiler import ProfilerActivity, profile
 
 import spectral_ham as sh
 from spectral_ham.propagators import METHODS, propagator
@@ -501,19 +500,6 @@ def test_without_gradients_nothing_is_recorded():
 # Memory and progress
 
 
-def peak(call, path):
-    """Return the most bytes that a call holds at once, by torch's profiler."""
-    call()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        result = call()
-    record.export_chrome_trace(str(path))
-    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["name"] == "[memory]"]
-    events.sort(key=lambda event: (event["ts"], event["args"]["Ev Idx"]))
-    held = np.cumsum([event["args"]["Bytes"] for event in events] or [0])
-    del result
-    return int(held.max())
-
-
 @pytest.mark.parametrize("method", ["strang", "blanes_moan4", "exact", "chebyshev"])
 @pytest.mark.parametrize("kind", ["scalar", "elementwise"])
 def test_memory(tmp_path, method, kind):
@@ -525,7 +511,7 @@ def test_memory(tmp_path, method, kind):
     H = sh.Hamiltonian(torus, potential=V)
     T = torch.randn(28, 28, 16, 16, dtype=torch.complex128)
     given = {"dt": 0.01} if method not in ("exact", "chebyshev") else {}
-    used = peak(lambda: sh.evolve(H, T, 0.03, method=method, **given), tmp_path / "trace.json")
+    used = peak_bytes(lambda: sh.evolve(H, T, 0.03, method=method, **given), tmp_path / "trace.json")
     tables = 2 * 8 * 784**2 * 4 if method == "exact" and V is not None else 2**20  # dense: H and its eigenvectors
     phases = {"strang": 2, "blanes_moan4": 5}.get(method, 0) if kind == "elementwise" else 0  # e^{zV}, of T's size
     field_bytes = T.numel() * T.element_size()

@@ -1,13 +1,11 @@
 """Executions: all agree, whatever the layout; transforms, tables and bytes are counted; precision is nobody else's."""
 
 import functools
-import json
 import math
 import subprocess
 import sys
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 import torch
 from helpers import (
@@ -20,9 +18,9 @@ from helpers import (
     executions,
     field,
     largest,
+    peak_bytes,
 )
 from numpy.testing import assert_allclose
-from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
@@ -297,23 +295,6 @@ def test_tables_are_folded_once(monkeypatch, backend, execution):
 # Memory
 
 NUMBERS = 256  # bytes for a handful of Python numbers that torch wraps as 0-d tensors
-
-
-def peak_bytes(call, path):
-    """Return the most bytes that torch's allocator has handed out at one time during ``call``, result included.
-
-    The allocator's own events are counted, so a temporary inside an operation counts too; what MKL allocates for
-    itself does not.
-    """
-    call()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        result = call()
-    record.export_chrome_trace(str(path))
-    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["name"] == "[memory]"]
-    events.sort(key=lambda event: (event["ts"], event["args"]["Ev Idx"]))
-    held = np.cumsum([event["args"]["Bytes"] for event in events] or [0])
-    del result
-    return int(held.max())
 
 
 @pytest.mark.parametrize("name", ["none", "scalar", "complex", "elementwise"])

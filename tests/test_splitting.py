@@ -1,17 +1,15 @@
 """Splittings: coefficients, orders and their constants, cost, reversibility; against dense exponentials and DOP853."""
 
-import collections
 import functools
 import itertools
 import math
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from helpers import count_ops
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm, expm_frechet
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
 from spectral_ham.propagators import SCHEMES, propagator
@@ -225,20 +223,6 @@ def test_order_in_imaginary_time(scheme, backend):
 
 
 # What a step costs
-
-
-@contextmanager
-def count_ops():
-    """Count torch's own operations by name."""
-
-    class Counter(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            seen[func.overloadpacket.__name__] += 1
-            return func(*args, **(kwargs or {}))
-
-    seen = collections.Counter()
-    with Counter():
-        yield seen
 
 
 @pytest.mark.parametrize("scheme", ["lie", "strang", "yoshida4", "blanes_moan4"])

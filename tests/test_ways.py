@@ -1,17 +1,13 @@
 """The ways of taking the steps of a splitting: each forced in turn, all the same numbers; costs and memory counted."""
 
-import collections
 import itertools
-import json
 import math
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from helpers import count_ops, peak_bytes
 from scipy.linalg import expm
-from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
 from spectral_ham.execution import fourier, jit
@@ -265,20 +261,6 @@ def test_what_cannot_alternate_is_resident(monkeypatch, shape, potential, metric
 # What a run costs
 
 
-@contextmanager
-def count_ops():
-    """Count torch's own operations by name."""
-
-    class Counter(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            seen[func.overloadpacket.__name__] += 1
-            return func(*args, **(kwargs or {}))
-
-    seen = collections.Counter()
-    with Counter():
-        yield seen
-
-
 @pytest.mark.parametrize("execution", WAYS)
 @pytest.mark.parametrize("scheme", ["strang", "blanes_moan4"])
 def test_operations_of_a_step(scheme, execution):
@@ -299,19 +281,6 @@ def test_operations_of_a_step(scheme, execution):
     assert worked == expected
     if execution == "dense":
         assert counts[10]["bmm"] == 10 * s + 1
-
-
-def peak_bytes(call, path):
-    """Return the most bytes that torch's allocator has handed out at one time during ``call``."""
-    call()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        result = call()
-    record.export_chrome_trace(str(path))
-    events = [event for event in json.loads(path.read_text())["traceEvents"] if event["name"] == "[memory]"]
-    events.sort(key=lambda event: (event["ts"], event["args"]["Ev Idx"]))
-    held = np.cumsum([event["args"]["Bytes"] for event in events] or [0])
-    del result
-    return int(held.max())
 
 
 @pytest.mark.parametrize("channels", [(), (16,)], ids=["one channel", "16 channels"])
