@@ -57,8 +57,8 @@ class StencilSweep(Execution):
         fused = fits(axes, source, V)
         if not fused and suits_depthwise(source, weights):
             with ieee_float32():
-                convolved = five_points(source, weights)
-            result = torch.view_as_complex(convolved.view(*X.shape, 2)) if X.is_complex() else convolved
+                result = five_points(source, weights)
+            result = torch.view_as_complex(result.view(*X.shape, 2)) if X.is_complex() else result
             result, V = result if out is None else out.copy_(result), None
         else:
             result = torch.empty_like(X) if out is None else out
