@@ -175,7 +175,9 @@ def check_out(where: str, out: torch.Tensor, T: torch.Tensor, others: Iterable[t
 
 
 def _overlap(a: torch.Tensor, b: torch.Tensor) -> bool:
-    if a.untyped_storage().data_ptr() != b.untyped_storage().data_ptr():
+    first, second = a.untyped_storage(), b.untyped_storage()
+    start, other = first.data_ptr(), second.data_ptr()
+    if start + first.nbytes() <= other or other + second.nbytes() <= start:
         return False
     (a_first, a_last), (b_first, b_last) = _extent(a), _extent(b)
     return a.device == b.device and a_first < b_last and b_first < a_last

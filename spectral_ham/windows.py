@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 
-from spectral_ham._checks import carries_derivative, check_field, check_tensor, invalid
+from spectral_ham._checks import check_field, check_tensor, invalid
 from spectral_ham._typing import Scalar
 from spectral_ham.execution import is_differentiated
 from spectral_ham.execution.fourier import (
@@ -190,7 +190,7 @@ def _apply_each(tables: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Return F⁻¹ (table_n · F T) for each table, stacked in front: one transform there, n back."""
     ndim, real = tables.ndim - 1, not (T.is_complex() or tables.is_complex())
     shape = (len(tables), *T.shape)
-    if carries_derivative(T) or carries_derivative(tables):
+    if is_differentiated(T, tables):
         tables = tables.to(T.device, T.dtype.to_complex() if tables.is_complex() else T.dtype.to_real())
         broadcast = tables.reshape(tables.shape + (1,) * (T.ndim - ndim))
         frames = inverse_transform(broadcast * transform(T, range(ndim)), range(1, ndim + 1))

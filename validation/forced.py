@@ -37,7 +37,9 @@ def run(execution: str, fused: str, threads: int, *, full: bool) -> dict[str, An
         command += ["--no-plots", "--out", folder, *([] if full else ["--quick"])]
         environment = {**os.environ, SWITCH: fused}
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-        record = json.loads((Path(folder) / "validation.json").read_text(encoding="utf-8"))
+        written = Path(folder) / "validation.json"
+        crashed: dict[str, Any] = {"held": 0, "total": 0, "studies": []}
+        record = json.loads(written.read_text(encoding="utf-8")) if written.exists() else crashed
     failed = [c["name"] for study in record["studies"] for c in study["claims"] if not c["passed"]]
     held, total = record["held"], record["total"]
     return {

@@ -55,7 +55,7 @@ class Description:
         """Return the operator with the same terms and other coefficients."""
         if all(new is old for new, old in zip(coefficients, self.coefficients, strict=True)):
             return self  # and keep the prepared tables
-        return Description(self.torus, self.backend, self.terms, tuple(coefficients))
+        return Description(self.torus, self.backend, self.terms, tuple(coefficients), choices=self.choices)
 
     def detached(self, device: torch.device) -> "Description":
         """Return the operator with coefficients that record no gradient, on ``device``."""

@@ -27,7 +27,7 @@ BLOCK_REALS = 8192
 def fits(axes: tuple[int, ...], X: torch.Tensor, V: torch.Tensor | None) -> bool:
     """Tell whether the kernels can add the neighbors along ``axes`` of X (N_x, …, reals), and one real V per point."""
     # Axes behind the last one that takes part count as channels, and V has no values for those.
-    return X.device.type == "cpu" and bool(axes) and (V is None or axes[-1] == X.ndim - 2) and jit.is_on()
+    return bool(axes) and (V is None or axes[-1] == X.ndim - 2) and jit.serves(X)
 
 
 def fused_stencil(
@@ -71,6 +71,7 @@ def fused_stencil(
         kernels.rows(*arguments, *everything)
     else:
         jit.run_parallel(kernels.parts_of_rows, parts, *arguments, parts)
+    jit.written(out)
 
 
 @lru_cache(maxsize=256)

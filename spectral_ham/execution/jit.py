@@ -35,6 +35,27 @@ def is_on() -> bool:
     return os.environ.get(SWITCH) != "0" and _has_numba()
 
 
+def serves(X: torch.Tensor) -> bool:
+    """Tell whether kernels may run on X: plain memory of the CPU, looked at by nobody but autograd.
+
+    A kernel works behind torch's back, so torch.func, make_fx, fake tensors and torch.jit.trace would miss it.
+    """
+    return (
+        X.device.type == "cpu"
+        and type(X) is torch.Tensor
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and torch._C._get_tracing_state() is None
+        and torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is None
+        and is_on()
+    )
+
+
+def written(out: torch.Tensor) -> None:
+    """Tell autograd that a kernel wrote into ``out``, as every operation of torch does."""
+    if not out.is_inference():
+        torch.autograd.graph.increment_version(out)
+
+
 def describe() -> str:
     """Return one line on the state of the fused kernels, for bug reports.
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from spectral_ham.execution.base import add_diagonal
-from spectral_ham.execution.jit import is_on, kernels, run_parallel, tasks
+from spectral_ham.execution.jit import kernels, run_parallel, serves, tasks, written
 
 LEAST_NUMBERS = 2**14
 """Below so many numbers a kernel runs on one thread: waking a second costs more than it saves."""
@@ -50,6 +50,7 @@ def channels_last(F: torch.Tensor, out: torch.Tensor, first: int) -> None:
     else:
         points = out.shape[:-1].numel()
         _run(fused.scatter, F.numel(), _flat(F), _flat(out), points, channels, first, count)
+        written(out)
 
 
 def add_to(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
@@ -64,12 +65,12 @@ def add_to(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
         _run(fused.add_real, out.numel(), _reals(y), _reals(x), v, out.numel(), parts)
     else:
         _run(fused.add, out.numel(), y, x, v, out.numel(), parts)
+    written(out)
 
 
 def _kernels_for(X: torch.Tensor) -> Any | None:
-    """Return the compiled kernels if X is plain memory of the CPU: not inside torch.func, nor under a tracer."""
-    plain = X.device.type == "cpu" and type(X) is torch.Tensor and torch._C._functorch.peek_interpreter_stack() is None
-    return kernels("layout_kernels") if plain and is_on() else None
+    """Return the compiled kernels where they may run on X."""
+    return kernels("layout_kernels") if serves(X) else None
 
 
 def _flat(X: torch.Tensor) -> Any:

@@ -89,6 +89,16 @@ def like_field(values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     return values.to(T.dtype if values.is_complex() else T.dtype.to_real())
 
 
+def version_of(values: torch.Tensor) -> int | None:
+    """Return a number that grows when values are written into, or None where writes cannot be seen.
+
+    That is so in inference mode, and for memory that torch shares with others, as NumPy's.
+    """
+    if values.is_inference() or not values.untyped_storage().resizable():
+        return None
+    return values._version
+
+
 def in_double(values: torch.Tensor) -> torch.Tensor:
     """Cast values to double precision, real values staying real."""
     return values.to(torch.complex128 if values.is_complex() else torch.float64)

@@ -2,38 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import torch
 
 from spectral_ham._checks import as_complex, as_real, check_same_device, invalid
 from spectral_ham.execution import is_differentiated
-from spectral_ham.potentials.base import StaticPotential, checked_values, in_double, like_field
+from spectral_ham.potentials.base import StaticPotential, checked_values, in_double, like_field, version_of
 from spectral_ham.torus import Torus
 
 
 class PointwisePotential(StaticPotential):
     """(V·T)_x = V_x T_x with a tensor that multiplies: what its two kinds share."""
-
-    @cached_property
-    @final
-    def _cast(self) -> dict[torch.dtype, tuple[int, torch.Tensor]]:
-        """Values in other precisions, with the version of the values that they were made from."""
-        return {}
-
-    @final
-    def _values_for(self, T: torch.Tensor) -> torch.Tensor:
-        """Return the values in T's precision, cast once for all calls; as they are where a derivative flows."""
-        V = self.values
-        dtype = as_complex(T.dtype) if V.is_complex() else as_real(T.dtype)
-        if V.dtype == dtype or is_differentiated(V) or V.is_inference() or torch.compiler.is_compiling():
-            return V
-        version, cast = self._cast.get(dtype, (-1, V))
-        if version != V._version:  # a user may write into V between two calls
-            with torch.inference_mode(False), torch.no_grad():
-                cast = V.to(dtype)
-            self._cast[dtype] = V._version, cast
-        return cast
 
     @property
     @final
@@ -89,6 +69,30 @@ class ScalarPotential(PointwisePotential):
         if self.values.shape != torus.shape:
             raise invalid("ScalarPotential(values=...)", f"of the grid's shape {torus.shape}", self.values)
         return self
+
+    @cached_property
+    def _cast(self) -> dict[torch.dtype, tuple[int, torch.Tensor]]:
+        """Values in other precisions, with the version of the values that they were made from."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the casts behind: the values of a copy count their versions anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_cast"}
+
+    def _values_for(self, T: torch.Tensor) -> torch.Tensor:
+        """Return the values in T's precision, cast once for all calls; as they are where a derivative flows."""
+        V = self.values
+        dtype = as_complex(T.dtype) if V.is_complex() else as_real(T.dtype)
+        if V.dtype == dtype or torch.compiler.is_compiling() or is_differentiated(V):
+            return V
+        if (version := version_of(V)) is None:
+            return V
+        known, cast = self._cast.get(dtype, (None, V))
+        if known != version:
+            with torch.inference_mode(False), torch.no_grad():
+                cast = V.to(dtype)
+            self._cast[dtype] = version, cast
+        return cast
 
     @property
     def is_channel_independent(self) -> bool:
@@ -156,7 +160,7 @@ class ElementwisePotential(PointwisePotential):
             raise invalid(
                 "potential=...", f"of the grid's shape or of the field's {tuple(T.shape)}", self.values, remedy
             )
-        return self._values_for(T)
+        return self.values
 
     def apply(self, T: torch.Tensor) -> torch.Tensor:
         """Return V∘T."""

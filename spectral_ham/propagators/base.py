@@ -97,6 +97,8 @@ class Propagator(ABC):
 
     def _count_applications(self, T: torch.Tensor, count: int) -> None:
         self.tally.hamiltonian_applications += count
+        if torch.compiler.is_compiling():  # the planner looks at threads and caches, which no graph can hold
+            return
         if self.hamiltonian.execution_for(T) == "fft":
             self.tally.transforms += 2 * count
 

@@ -10,6 +10,7 @@ import torch
 from spectral_ham._checks import as_number, as_real, carries_derivative
 from spectral_ham.backends import Description
 from spectral_ham.execution import is_differentiated, recur
+from spectral_ham.potentials.base import version_of
 from spectral_ham.propagators.base import Propagator
 
 
@@ -46,7 +47,7 @@ class Chebyshev(Propagator):
     _phase: complex = field(init=False, repr=False)
     _center: float = field(init=False, repr=False)
     _radius: float = field(init=False, repr=False)
-    _recurrences: dict[tuple[torch.dtype, torch.device], "_Recurrence"] = field(
+    _recurrences: dict[tuple[torch.dtype, torch.device], tuple[int | None, "_Recurrence"]] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -94,10 +95,10 @@ class Chebyshev(Propagator):
 
     def _step(self, T: torch.Tensor) -> torch.Tensor:
         H, V = self.hamiltonian, self.hamiltonian.potential_at(0.0)
-        diagonal = None if V is None else V.diagonal(T)
-        plain = H.kinetic.is_static and (V is None or diagonal is not None) and not torch.compiler.is_compiling()
-        if plain and self.terms > 1 and not is_differentiated(T, diagonal):
-            return self._clenshaw(T, diagonal)
+        values = None if V is None else V.values
+        plain = H.kinetic.is_static and (V is None or V.diagonal(T) is not None) and not torch.compiler.is_compiling()
+        if plain and self.terms > 1 and not is_differentiated(T, values):
+            return self._clenshaw(T, values)
         return self._forward(T)
 
     def _forward(self, T: torch.Tensor) -> torch.Tensor:
@@ -125,10 +126,7 @@ class Chebyshev(Propagator):
         In real time C_k T is a real multiple of T for even k and of iT for odd k, up to a common phase: all arithmetic
         is real.
         """
-        key = (T.dtype, T.device)
-        if key not in self._recurrences:
-            self._recurrences[key] = _Recurrence.of(self, V, T)
-        twice_H = self._recurrences[key]
+        twice_H = self._recurrence(T, V)
         even = T.resolve_conj().resolve_neg().contiguous()
         odd = even if self.imaginary else 1j * even
         numbers = [C.real if self.imaginary or k % 2 == 0 else C.imag for k, C in enumerate(self._unphased)]
@@ -141,6 +139,15 @@ class Chebyshev(Propagator):
         twice_H.step(newer, older.mul_(2), even, 2 * numbers[0])
         self._count_applications(T, last)
         return older.mul_(self._phase / 2)
+
+    def _recurrence(self, T: torch.Tensor, V: torch.Tensor | None) -> "_Recurrence":
+        """Return 2H̃ for fields like T; made once, and anew where V may have been written into."""
+        version = 0 if V is None else version_of(V)
+        known, made = self._recurrences.get((T.dtype, T.device), (None, None))
+        if made is None or version is None or known != version:
+            made = _Recurrence.of(self, V, T)
+            self._recurrences[T.dtype, T.device] = version, made
+        return made
 
 
 @dataclass(frozen=True)

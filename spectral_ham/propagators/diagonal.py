@@ -116,7 +116,8 @@ def _commuting(H: Hamiltonian, V: StaticPotential | None) -> Flow:
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
         made = exponentials(z) if isinstance(z, torch.Tensor) else last.get(z)
         if made is None:
-            made = exponentials(z)
+            with torch.inference_mode(False):  # what is kept must serve where autograd records, too
+                made = exponentials(z)
             last.clear()
             last[complex(z)] = made
         K, e_V = made

@@ -45,6 +45,9 @@ def reversible_advance(step: Splitting, T: torch.Tensor, steps: int) -> torch.Te
         Maclaurin, Duvenaud & Adams (2015), Gradient-based hyperparameter optimization through reversible learning,
         ICML, arXiv:1502.03492.
     """
+    T = step._as_evolving(T)
+    if steps == 0:
+        return T
     if step.way(T) == "alternating":
         passes = list(dict.fromkeys(step.passes(steps)))
         X = T.reshape(*T.shape[:2], -1)

@@ -11,7 +11,7 @@ import torch
 from spectral_ham._checks import carries_derivative, check_field, check_out, invalid
 from spectral_ham.execution.base import without_autocast
 from spectral_ham.laplacian import FourierMultiplier
-from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential
+from spectral_ham.potentials import MatrixPotential, NonlinearPotential, ScalarPotential, StaticPotential
 from spectral_ham.propagators import alternating, resident
 from spectral_ham.propagators.base import Propagator
 from spectral_ham.propagators.schemes import SCHEMES, Scheme
@@ -177,6 +177,10 @@ class Splitting(Propagator):
         return Y.view(T.shape) if out is None else out
 
     def _without_gradient(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
+        if isinstance(self.hamiltonian.potential, NonlinearPotential):
+            T = T.clone(
+                memory_format=torch.contiguous_format
+            )  # a user's function may keep it, and expects plain memory
         V = self._exponential_of_V(weight, t, T)
         if V is not None and torch.is_grad_enabled() and carries_derivative(V.values):
             raise _GradientMetError
@@ -194,9 +198,7 @@ class Splitting(Propagator):
         values = V.values.detach()
         if values.ndim > self.hamiltonian.torus.ndim:
             return values.reshape(*self.hamiltonian.torus.shape, -1).contiguous()
-        return self._kept(
-            ("phase", weight), T, lambda: values.to(T.dtype).contiguous(), static=not V.values.requires_grad
-        )
+        return self._kept(("phase", weight), T, lambda: values.to(T.dtype).contiguous(), static=True)
 
     def way(self, T: torch.Tensor) -> str:
         """Return how steps run on fields like T: "resident" or "alternating".
@@ -230,7 +232,8 @@ class Splitting(Propagator):
         return made.matrices(one, X.dtype, X.device)
 
     def _matrices(self, one: alternating.Pass, X: torch.Tensor) -> torch.Tensor:
-        static = self.hamiltonian.kinetic.is_static and not any(V.values.requires_grad for V in self._phases.values())
+        # Phases were made with the propagator; a kinetic part with a gradient is read anew.
+        static = self.hamiltonian.kinetic.is_static and not isinstance(self.z, torch.Tensor)
         return self._kept(("lines", *one), X, lambda: self.matrices(one, X), static=static)
 
     def _kept(self, key: tuple[Any, ...], T: torch.Tensor, build: Any, *, static: bool) -> torch.Tensor:
