@@ -28,7 +28,7 @@ EVERY_ORDER = pytest.mark.parametrize("order", ORDERS)
 @pytest.fixture
 def threads(monkeypatch):
     """Several threads, even for small fields."""
-    monkeypatch.setattr(fused, "SERIAL_REALS", 0)
+    monkeypatch.setattr(jit, "LEAST_NUMBERS", 0)
     torch.set_num_threads(3)
     yield
     torch.set_num_threads(1)

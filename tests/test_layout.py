@@ -8,7 +8,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.execution import jit
-from spectral_ham.execution.layout import LEAST_NUMBERS, add_to, channels_first, channels_last, uninitialized
+from spectral_ham.execution.layout import add_to, channels_first, channels_last, uninitialized
 
 DTYPES = [torch.complex128, torch.complex64, torch.float64, torch.float32]
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -76,7 +76,7 @@ def test_fused_kernels_run_at_all():
     """Where numba is installed the tests above are of the kernels, and large fields take the parallel ones."""
     pytest.importorskip("numba")
     X, called = field((64, 64, 8)), []
-    assert X.numel() >= LEAST_NUMBERS
+    assert X.numel() >= jit.LEAST_NUMBERS
     kernels = jit.kernels("layout_kernels")
     serial, parallel = kernels.gather
     watch = (lambda *a: called.append("serial") or serial(*a), lambda *a: called.append("parallel") or parallel(*a))

@@ -8,7 +8,7 @@ from spectral_ham._cache import geometry_cache
 from spectral_ham.backends import Description
 from spectral_ham.backends.description import Tables
 from spectral_ham.execution.base import Execution, add_diagonal, ieee_float32, real_view
-from spectral_ham.execution.fourier import circulant_column
+from spectral_ham.execution.fourier import derivative_matrix
 
 
 @final
@@ -88,8 +88,7 @@ def axis_matrix(
 
     def build() -> torch.Tensor:
         symbol = description.axis_symbol(axis, derivative, torch.float64, torch.device("cpu"))
-        j = torch.arange(n, dtype=torch.int64)
-        return circulant_column(symbol, derivative)[(j[:, None] - j[None, :]) % n].to(device, dtype)
+        return derivative_matrix(symbol, derivative).to(device, dtype).contiguous()
 
     return geometry_cache.get(("matrix", derivative, n, spacing, backend, dtype, device), build)
 

@@ -184,14 +184,13 @@ def inverse_transform(T_hat: torch.Tensor, axes: Sequence[int], norm: str = "bac
     return T
 
 
-def circulant_column(symbol: torch.Tensor, derivative: int) -> torch.Tensor:
-    """Return the first column of the real circulant matrix of ∂² (symbol S) or ∂ (symbol i·D): (N,), float64."""
-    column: torch.Tensor = torch.fft.ifft(symbol if derivative == 2 else 1j * symbol).real
-    return column
+def derivative_matrix(symbol: torch.Tensor, derivative: int) -> torch.Tensor:
+    """Return the real circulant matrix of ∂² (symbol S) or ∂ (symbol i·D): (N, N), float64."""
+    return circulant_matrix(symbol if derivative == 2 else 1j * symbol).real
 
 
 def circulant_matrix(symbol: torch.Tensor) -> torch.Tensor:
-    """Return F⁻¹ diag(symbol) F for a 1-D symbol, even in k: a symmetric circulant matrix, (N, N), complex."""
+    """Return F⁻¹ diag(symbol) F for a 1-D symbol: M_jl = (F⁻¹ symbol)_{(j − l) mod N}, (N, N), complex."""
     column: torch.Tensor = torch.fft.ifft(symbol)
     j = torch.arange(len(symbol), dtype=torch.int64, device=symbol.device)
     return column[(j[:, None] - j[None, :]) % len(symbol)]

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 KERNELS = "stencil_kernels"
 
-SERIAL_REALS = 2**14
-"""Fewer numbers than these are done before another thread is awake."""
-
 BLOCK_REALS = 8192
 """Numbers of a row that are worked on at a time, so that those of its neighbors stay in cache."""
 
@@ -66,7 +63,7 @@ def fused_stencil(
         packed,
         sizes,
     )
-    parts = jit.tasks() if X.numel() >= SERIAL_REALS else 1
+    parts = jit.parts(X.numel())
     if parts == 1:
         kernels.rows(*arguments, *everything)
     else:

@@ -21,6 +21,9 @@ SAFE_LAYERS: dict[str, tuple[str, ...]] = {
 }
 """NUMBA_THREADING_LAYER → what it may load that bears two Python threads; workqueue, the third, aborts the process."""
 
+LEAST_NUMBERS = 2**14
+"""Fewer numbers than these are done before a second thread is awake."""
+
 _forked = False
 
 
@@ -98,6 +101,11 @@ def tasks() -> int:
     """Return in how many parts a kernel should split its work: torch's threads, or 1 where threads are not safe."""
     threads = torch.get_num_threads()
     return threads if threads > 1 and not _forked and _parallel_layer() else 1
+
+
+def parts(numbers: int) -> int:
+    """Return in how many parts to work on so many numbers of a field."""
+    return tasks() if numbers >= LEAST_NUMBERS else 1
 
 
 def run_parallel(kernel: Any, parts: int, *arguments: Any) -> None:

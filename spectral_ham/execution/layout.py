@@ -9,10 +9,7 @@ import numpy as np
 import torch
 
 from spectral_ham.execution.base import add_diagonal
-from spectral_ham.execution.jit import kernels, run_parallel, serves, tasks, written
-
-LEAST_NUMBERS = 2**14
-"""Below so many numbers a kernel runs on one thread: waking a second costs more than it saves."""
+from spectral_ham.execution.jit import kernels, parts, run_parallel, serves, written
 
 
 def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:
@@ -59,12 +56,11 @@ def add_to(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
     if fused is None:
         add_diagonal(out, diagonal, X)
         return
-    y, x, v = _flat(out), _flat(X), _flat(diagonal)
-    parts = tasks() if out.numel() >= LEAST_NUMBERS else 1
+    y, x, v, points = _flat(out), _flat(X), _flat(diagonal), out.numel()
     if X.is_complex() and not diagonal.is_complex():
-        _run(fused.add_real, out.numel(), _reals(y), _reals(x), v, out.numel(), parts)
+        _run(fused.add_real, points, _reals(y), _reals(x), v, points, parts(points))
     else:
-        _run(fused.add, out.numel(), y, x, v, out.numel(), parts)
+        _run(fused.add, points, y, x, v, points, parts(points))
     written(out)
 
 
@@ -84,11 +80,11 @@ def _reals(values: Any) -> Any:
 def _run(pair: tuple[Any, Any], numbers: int, *arguments: Any) -> None:
     """Run the serial kernel of a pair, or the parallel one."""
     serial, parallel = pair
-    parts = tasks() if numbers >= LEAST_NUMBERS else 1
-    if parts == 1:
+    count = parts(numbers)
+    if count == 1:
         serial(*arguments)
     else:
-        run_parallel(parallel, parts, *arguments)
+        run_parallel(parallel, count, *arguments)
 
 
 def uninitialized(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

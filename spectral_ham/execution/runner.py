@@ -88,21 +88,20 @@ def execution_name(description: Description, T: torch.Tensor, execution: str) ->
     """Return the execution that runs on fields like T: the one named, or for "auto" and "measure" the planner's."""
     if execution in EXECUTIONS:
         return execution
-    double = T.dtype in (torch.complex128, torch.float64)
-    kind = (T.numel(), T.is_complex(), double, T.device, execution, torch.get_num_threads(), jit.is_on())
+    kind = (T.numel(), T.dtype, T.device, execution, torch.get_num_threads(), jit.is_on())
     if (name := description.choices.get(kind)) is None:
-        name = description.choices[kind] = _plan(description, T, double, execution)
+        name = description.choices[kind] = _plan(description, T, execution)
     return name
 
 
-def _plan(description: Description, T: torch.Tensor, double: bool, execution: str) -> str:
+def _plan(description: Description, T: torch.Tensor, execution: str) -> str:
     able = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
     torus, backend = description.torus, description.backend
     channels = T.numel() // torus.size
     key = PlanKey(
         torus.shape,
         reals_per_point=channels * (2 if T.is_complex() else 1),
-        double=double,
+        double=T.dtype in (torch.complex128, torch.float64),
         reach=0 if backend.stencil is None else len(backend.stencil.second) - 1,
         fused=T.device.type == "cpu" and jit.is_on(),
         elsewhere=(T.device, T.dtype, torch.get_num_threads(), backend, description.terms),
