@@ -11,7 +11,7 @@ from benchmarks.operators import hamiltonian
 from benchmarks.problem import Problem
 from benchmarks.reference import FLAT, HBAR, MASS, METRIC
 from benchmarks.yardsticks import copy_and_pair
-from spectral_ham.windows import euler_window
+from spectral_ham.operators.window import euler_window
 
 STEPS = 64
 EULER_DT = 0.005

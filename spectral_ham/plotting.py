@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING
 
-from spectral_ham._checks import invalid
+from spectral_ham._internal.checks import invalid
 from spectral_ham.convergence import ConvergenceStudy
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import settings
 
 import spectral_ham as sh
-from spectral_ham import context
+from spectral_ham.drop_in import context
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50, database=None)
 settings.load_profile("repeatable")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham import advisor
+from spectral_ham.analysis import preflight as advisor
+from spectral_ham.analysis.stability import ETDRK4_LIMIT, kinetic_range, max_stable_dt, potential_range
 from spectral_ham.propagators import METHODS, SCHEMES, propagator
 from spectral_ham.propagators.etdrk4 import etdrk4_weights
-from spectral_ham.stability import ETDRK4_LIMIT, kinetic_range, max_stable_dt, potential_range
 
 EPS = 2.0**-52
 HBAR, MASS = 1.3, 0.7

@@ -10,9 +10,9 @@ import torch
 from helpers import field
 
 import spectral_ham as sh
-from spectral_ham import context
-from spectral_ham._cache import geometry_cache
+from spectral_ham._internal.memo import geometry_memo
 from spectral_ham.backends import FiniteDifference, get_backend
+from spectral_ham.drop_in import context
 
 TORUS = sh.Torus((10, 9), lengths=(2.1, 3.7))
 T = field((*TORUS.shape, 2, 2))
@@ -875,7 +875,7 @@ def test_refusals_cache_nothing():
     for bad in (lambda: H(T.real.half()), lambda: hamiltonian(backend="x"), lambda: sh.Torus((4, 0))):
         with pytest.raises((TypeError, ValueError)):
             bad()
-    assert geometry_cache.nbytes == 0
+    assert geometry_memo.nbytes == 0
 
 
 def test_constructed_objects_survive_a_refused_call():

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import spectral_ham as sh
+from spectral_ham.operators.window import window
 from spectral_ham.propagators import SCHEMES, Chebyshev, Exact, Splitting, propagator, reversible_advance
-from spectral_ham.windows import window
 
 TORUS = sh.Torus((16, 12))
 RUNS = [("fd", "stencil"), ("spectral", "fft"), ("spectral", "dense")]

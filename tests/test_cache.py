@@ -13,7 +13,7 @@ import torch
 from helpers import TORUS, field
 
 import spectral_ham as sh
-from spectral_ham._cache import GeometryCache, geometry_cache, normalized_device
+from spectral_ham._internal.memo import Memo, geometry_memo, normalized_device
 
 HANG = 10.0
 """Seconds after which a process that should answer at once counts as hung."""
@@ -33,7 +33,7 @@ def counted(builds, key, n=4):
 
 
 def test_a_table_is_built_once():
-    cache, builds = GeometryCache(1000), []
+    cache, builds = Memo(1000), []
     first = cache.get("a", counted(builds, "a"))
     assert cache.get("a", counted(builds, "a")) is first
     assert builds == ["a"]
@@ -41,7 +41,7 @@ def test_a_table_is_built_once():
 
 
 def test_bytes_are_bounded_and_the_least_recently_used_goes_first():
-    cache, builds = GeometryCache(3 * 32), []
+    cache, builds = Memo(3 * 32), []
     for key in "abc":
         cache.get(key, counted(builds, key))
     assert cache.nbytes == 96
@@ -56,7 +56,7 @@ def test_bytes_are_bounded_and_the_least_recently_used_goes_first():
 
 
 def test_a_table_larger_than_the_cache_is_returned_and_not_kept():
-    cache, builds = GeometryCache(100), []
+    cache, builds = Memo(100), []
     assert cache.get("big", counted(builds, "big", 1000)).shape == (1000,)
     assert cache.nbytes == 0
     cache.get("big", counted(builds, "big", 1000))
@@ -65,11 +65,11 @@ def test_a_table_larger_than_the_cache_is_returned_and_not_kept():
 
 def test_the_shared_cache_is_bounded():
     """Many grids pass through a process that lives long."""
-    assert 2**20 <= geometry_cache.max_bytes <= 2**30
+    assert 2**20 <= geometry_memo.max_bytes <= 2**30
 
 
 def test_a_failing_build_leaves_nothing_behind():
-    cache = GeometryCache(1000)
+    cache = Memo(1000)
     with pytest.raises(ZeroDivisionError):
         cache.get("a", lambda: 1 / 0)
     assert cache.nbytes == 0
@@ -78,7 +78,7 @@ def test_a_failing_build_leaves_nothing_behind():
 
 def test_a_build_may_ask_for_another_table():
     """A matrix is built from its symbol: no lock is held while building."""
-    cache, made = GeometryCache(1000), []
+    cache, made = Memo(1000), []
 
     def work():
         made.append(cache.get("matrix", lambda: cache.get("symbol", table) * 2))
@@ -104,24 +104,24 @@ def test_cuda_without_an_index_is_the_current_device():
 
 def test_one_table_for_equal_geometries(empty_cache):
     TORUS.wavenumbers(0)
-    held = geometry_cache.nbytes
+    held = geometry_memo.nbytes
     assert held == 8 * TORUS.shape[0]
     TORUS.wavenumbers(-2)
     TORUS.wavenumbers(0, torch.float64, "cpu:0")
     sh.Torus(TORUS.shape[0], lengths=TORUS.lengths[0], origin=5.0).wavenumbers(0)
-    assert geometry_cache.nbytes == held
+    assert geometry_memo.nbytes == held
     TORUS.wavenumbers(0, torch.float32)
-    assert geometry_cache.nbytes == held + 4 * TORUS.shape[0]
+    assert geometry_memo.nbytes == held + 4 * TORUS.shape[0]
 
 
 @pytest.mark.parametrize("execution", ["fft", "dense"])
 def test_equal_operators_share_their_tables(empty_cache, execution):
     T = field((*TORUS.shape, 2))
     sh.Hamiltonian(TORUS, execution=execution, mass=2.0)(T)
-    held = geometry_cache.nbytes
+    held = geometry_memo.nbytes
     assert held > 0
     sh.Hamiltonian(sh.Torus(TORUS.shape, lengths=TORUS.lengths), execution=execution, inverse_metric=(3.0, 0.4))(T)
-    assert geometry_cache.nbytes == held
+    assert geometry_memo.nbytes == held
 
 
 @pytest.mark.parametrize("execution", ["fft", "dense", "stencil"])
@@ -133,34 +133,34 @@ def test_nothing_that_depends_on_a_value_is_cached(empty_cache, execution):
         g = torch.stack([c, 2 * c]).requires_grad_()
         H = sh.Hamiltonian(TORUS, inverse_metric=g, mass=mass, backend="fd", execution=execution)
         H(T).abs().sum().backward()
-        held.add(geometry_cache.nbytes)
+        held.add(geometry_memo.nbytes)
     assert len(held) == 1
-    assert not any(kept.requires_grad for kept in geometry_cache._tables.values())
+    assert not any(kept.requires_grad for kept in geometry_memo._tables.values())
 
 
 def test_clear_cache(empty_cache):
     H = sh.Hamiltonian(TORUS, backend="fd", execution="dense")
     T = field((*TORUS.shape, 2))
     expected = H(T)
-    assert geometry_cache.nbytes > 0
+    assert geometry_memo.nbytes > 0
     sh.clear_cache()
-    assert geometry_cache.nbytes == 0
+    assert geometry_memo.nbytes == 0
     assert torch.equal(H(T), expected)
     assert torch.equal(sh.Hamiltonian(TORUS, backend="fd", execution="dense")(T), expected)
 
 
 def test_tables_are_built_outside_inference_mode(empty_cache):
     with torch.inference_mode():
-        kept = geometry_cache.get("built while inferring", table)
+        kept = geometry_memo.get("built while inferring", table)
         TORUS.wavenumbers(0)
         sh.Laplacian(TORUS, execution="dense")(field(TORUS.shape))
-    assert not any(entry.is_inference() for entry in geometry_cache._tables.values())
+    assert not any(entry.is_inference() for entry in geometry_memo._tables.values())
     assert not kept.is_inference()
     (field((4,), torch.float64).requires_grad_() * kept).sum().backward()
 
 
 def test_tables_record_no_graph(empty_cache):
-    kept = geometry_cache.get("built while recording", lambda: table().requires_grad_() * 2)
+    kept = geometry_memo.get("built while recording", lambda: table().requires_grad_() * 2)
     assert not kept.requires_grad
 
 
@@ -182,7 +182,7 @@ def test_returned_tables_may_be_written_into():
 
 def test_threads_share_the_cache():
     """Many threads, few keys, constant eviction: every caller gets the table of its own key."""
-    cache, errors = GeometryCache(5 * 8 * 16), []
+    cache, errors = Memo(5 * 8 * 16), []
 
     def work(seed):
         for step in range(300):
@@ -249,11 +249,11 @@ def test_a_spawned_process_computes(empty_cache):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_has_a_lock_and_a_cache_of_its_own(empty_cache):
     """Even if another thread of the parent held the lock at the fork: its release never happens in the child."""
-    geometry_cache.get("of the parent", table)
+    geometry_memo.get("of the parent", table)
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with geometry_cache._lock:
+        with geometry_memo._lock:
             held.set()
             done.wait()
 
@@ -267,8 +267,8 @@ def test_a_forked_process_has_a_lock_and_a_cache_of_its_own(empty_cache):
         status = 1
         try:
             builds = []
-            geometry_cache.get("of the parent", counted(builds, "of the parent"))
-            status = 0 if builds and geometry_cache.nbytes == 32 else 2
+            geometry_memo.get("of the parent", counted(builds, "of the parent"))
+            status = 0 if builds and geometry_memo.nbytes == 32 else 2
         finally:
             os._exit(status)
     try:
@@ -278,7 +278,7 @@ def test_a_forked_process_has_a_lock_and_a_cache_of_its_own(empty_cache):
         holder.join()
     assert status == 0
     builds = []
-    geometry_cache.get("of the parent", counted(builds, "of the parent"))
+    geometry_memo.get("of the parent", counted(builds, "of the parent"))
     assert not builds  # the parent's tables stay
 
 

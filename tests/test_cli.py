@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham._about import about, citation
-from spectral_ham.cli import main
+from spectral_ham.cli.about import about, citation
+from spectral_ham.cli.main import main
 from spectral_ham.convergence import ConvergenceStudy, Verdict
 
 UGLY = ["--metric", "2.0", "0.3", "0.3", "0.5", "--lengths", "5", "7", "--modes", "2", "-1"]
@@ -237,7 +237,7 @@ def test_about_lists_versions_and_threads(capsys):
 
 
 def test_about_survives_a_missing_extra(monkeypatch):
-    monkeypatch.setattr("spectral_ham._about.PACKAGES", ("no-such-package",))
+    monkeypatch.setattr("spectral_ham.cli.about.PACKAGES", ("no-such-package",))
     assert "no-such-package is not installed" in about()
 
 
@@ -265,7 +265,7 @@ def test_runs_in_a_process_of_its_own_without_greek_letters():
 def test_version_loads_nothing_heavy_beside_torch():
     code = """
 import sys
-from spectral_ham.cli import main
+from spectral_ham.cli.main import main
 try:
     main(["--version"])
 except SystemExit:

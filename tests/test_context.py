@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham import context as context_module
+from spectral_ham.drop_in import context as context_module
 
 T = torch.randn((6, 5, 2, 2), generator=torch.Generator().manual_seed(3), dtype=torch.complex128)
 ANISOTROPIC, OTHER = (2.0, 0.5), (0.3, 1.7)

@@ -8,8 +8,9 @@ import scipy.sparse.linalg
 import torch
 
 import spectral_ham as sh
-from spectral_ham import eigen, minimize
-from spectral_ham.eigen import eigenstates, ground_state
+from spectral_ham.eigen import minimize
+from spectral_ham.eigen import states as eigen
+from spectral_ham.eigen.states import eigenstates, ground_state
 from spectral_ham.propagators import SolverError
 
 LARGE = sh.Torus((48, 45), lengths=(2.1, 3.7), origin=(-0.4, 0.9))  # 2160 unknowns: the iteration

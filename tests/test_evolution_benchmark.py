@@ -19,7 +19,7 @@ def document():
     return json.loads((ROOT / "benchmarks/results/evolution-cpu.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+@pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 def test_points_of_strang_fall_with_its_order_and_count_one_pair_per_step():
     H = sh.Hamiltonian(evolution.TORUS, potential=evolution.lattice(), backend="fd")
     T = evolution.smooth_field()

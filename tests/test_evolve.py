@@ -21,7 +21,7 @@ SPLITTINGS = ("lie", "strang", "yoshida4", "yoshida6", "suzuki4", "blanes_moan4"
 
 
 # Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
-pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
 
 def lattice(t=0.0):
@@ -239,7 +239,7 @@ def test_auto_chooses_and_says_why(case):
 
 def test_stats_count_what_was_spent(monkeypatch):
     calls = {"H": 0, "transforms": 0}
-    from spectral_ham.execution import fourier
+    from spectral_ham.execution import fft as fourier
     from spectral_ham.propagators import chebyshev
 
     def counted(name, function):
@@ -253,7 +253,9 @@ def test_stats_count_what_was_spent(monkeypatch):
         monkeypatch.setitem(table, 2, counted("transforms", table[2]))
     monkeypatch.setattr(sh.Hamiltonian, "__call__", counted("H", sh.Hamiltonian.__call__))
     monkeypatch.setattr(chebyshev, "recur", counted("H", chebyshev.recur))
-    monkeypatch.setattr("spectral_ham.evolution.advise", lambda *_, **__: ())  # it looks at the field's spectrum once
+    monkeypatch.setattr(
+        "spectral_ham.evolution.evolve.advise", lambda *_, **__: ()
+    )  # it looks at the field's spectrum once
     H, T = hamiltonian(lattice(), execution="fft"), field()
     for method in METHODS:
         given = {"dt": 0.1} if method in STEPPED else {"tol": 1e-8}

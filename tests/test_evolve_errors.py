@@ -9,7 +9,7 @@ import spectral_ham as sh
 from spectral_ham.propagators import METHODS, CrankNicolson, Lanczos, propagator
 
 # Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
-pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
 TORUS = sh.Torus((5, 6), lengths=(4.1, 5.3), origin=(-0.4, 0.9))
 SINGLE_STEP = [name for name in METHODS if name not in ("exact", "chebyshev", "lanczos")]

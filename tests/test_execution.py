@@ -24,7 +24,9 @@ from numpy.testing import assert_allclose
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
-from spectral_ham.execution import EXECUTIONS, fourier, jit
+from spectral_ham.execution import EXECUTIONS
+from spectral_ham.execution import fft as fourier
+from spectral_ham.execution.numba import jit
 
 G = torch.from_numpy(FULL_METRIC)
 RUNS = [(backend, execution) for backend in ("spectral", "fd") for execution in executions(backend)]

@@ -13,8 +13,10 @@ from helpers import DTYPES, ORDERS, eps, field, largest
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
-from spectral_ham.execution import fused, jit, stencil
-from spectral_ham.execution.slices import add_slices
+from spectral_ham.execution.numba import jit
+from spectral_ham.execution.stencil import fused
+from spectral_ham.execution.stencil import sweep as stencil
+from spectral_ham.execution.stencil.slices import add_slices
 
 pytestmark = pytest.mark.skipif(not jit.is_on(), reason="numba is not installed, or fused kernels are off")
 

@@ -9,7 +9,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 import spectral_ham as sh
-from spectral_ham._cache import geometry_cache
+from spectral_ham._internal.memo import geometry_memo
 
 WAYS = [("spectral", "fft"), ("spectral", "dense"), ("fd", "fft"), ("fd", "dense"), ("fd", "stencil")]
 KINDS = [
@@ -419,8 +419,8 @@ def test_no_graph_is_kept_in_caches():
         T4 = T.reshape(*TORUS.shape, 1, 2).expand(*TORUS.shape, 2, 2)
         result = sh.hamiltonian_evolution_with_metric(T4, hbar_cog=h, m_cog=1.0, g_inv_diag=g, backend=backend)
         result.abs().sum().backward()
-    assert geometry_cache.nbytes > 0
-    assert not any(table.requires_grad for table in geometry_cache._tables.values())
+    assert geometry_memo.nbytes > 0
+    assert not any(table.requires_grad for table in geometry_memo._tables.values())
     del g, h, T, T4, lap, H, result
     gc.collect()
     assert [witness() for witness in witnesses] == [None, None, None]

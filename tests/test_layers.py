@@ -221,7 +221,7 @@ def mentions(tree, dotted):
         ("torch.autograd.Function", {"execution.adjoint", "propagators.reversible"}),
         ("torch.library.custom_op", {"execution.compiled"}),
         ("spectral_ham.backends.BACKENDS", set()),
-        ("spectral_ham.context.current_frame", {"functional"}),
+        ("spectral_ham.drop_in.context.current_frame", {"functional"}),
     ],
 )
 def test_one_file_alone_mentions(what, where):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham.execution import jit
 from spectral_ham.execution.layout import add_to, channels_first, channels_last, uninitialized
+from spectral_ham.execution.numba import jit
 
 DTYPES = [torch.complex128, torch.complex64, torch.float64, torch.float32]
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -6,7 +6,8 @@ from helpers import field
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
-from spectral_ham.execution import EXECUTIONS, jit, planner, runner
+from spectral_ham.execution import EXECUTIONS, planner, runner
+from spectral_ham.execution.numba import jit
 from spectral_ham.execution.planner import PlanKey, estimate, measure
 
 ALL = ("fft", "dense", "stencil")

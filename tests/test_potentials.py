@@ -10,7 +10,7 @@ from helpers import DTYPES, TORUS, eps, field
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
-from spectral_ham.potentials.create import POTENTIAL_TYPES
+from spectral_ham.drop_in.create_potential import POTENTIAL_TYPES
 
 P = sh.potentials
 TORI = [

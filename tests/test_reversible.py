@@ -7,7 +7,7 @@ import torch
 
 import spectral_ham as sh
 
-pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 TORUS = sh.Torus((10, 9), lengths=(5.0, 4.0), origin=0.3)
 
 

@@ -13,7 +13,7 @@ from scipy.linalg import expm, expm_frechet
 
 import spectral_ham as sh
 from spectral_ham.propagators import SCHEMES, propagator
-from spectral_ham.propagators.schemes import compose
+from spectral_ham.propagators.splitting.schemes import compose
 
 HBAR, MASS = 0.9, 1.2
 TORUS = sh.Torus((6, 7), lengths=(6.1, 7.3), origin=(-0.4, 0.9))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham._cache import geometry_cache
+from spectral_ham._internal.memo import geometry_memo
 from spectral_ham.execution.base import ieee_float32
 
 WAYS = [("spectral", "fft"), ("spectral", "dense"), ("fd", "fft"), ("fd", "dense"), ("fd", "stencil")]
@@ -109,8 +109,8 @@ def test_no_cached_table_belongs_to_inference_mode(backend, execution):
         TORUS.wavenumber_grids()
         sh.Hamiltonian(TORUS, inverse_metric=g, **flags)(field(8, 9, 4, 4))
         sh.Laplacian(TORUS, inverse_metric=g, **flags).symbol()
-    assert geometry_cache.nbytes > 0
-    assert not any(table.is_inference() for table in geometry_cache._tables.values())
+    assert geometry_memo.nbytes > 0
+    assert not any(table.is_inference() for table in geometry_memo._tables.values())
     heat = sh.Laplacian(TORUS, inverse_metric=g, **flags).function(torch.exp)
     heat(trainable(torch.complex128)).abs().square().sum().backward()
     assert torch.isfinite(g.grad).all()

@@ -15,9 +15,9 @@ import spectral_ham as sh
 import spectral_ham.backends.finite_difference as fd_backend
 import spectral_ham.backends.spectral as spectral_backend
 import spectral_ham.execution as execution
-import spectral_ham.execution.slices as slices
-import spectral_ham.execution.stencil as stencil
-from spectral_ham.backends import Description
+import spectral_ham.execution.stencil.slices as slices
+import spectral_ham.execution.stencil.sweep as stencil
+from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.propagators import METHODS, Propagator
 from validation.claim import Claim
 from validation.studies import STUDIES
@@ -44,7 +44,7 @@ def factor_1e_9(patch: Patch) -> None:
 def axes_swapped(patch: Patch) -> None:
     """g^yy on axis 0 and g^xx on axis 1, as in the kernel that the package replaces."""
 
-    def run(description: Description, *rest: object) -> torch.Tensor:
+    def run(description: ConstantCoefficientOperator, *rest: object) -> torch.Tensor:
         diagonal = [c for c, (i, j) in zip(description.coefficients, description.terms, strict=True) if i == j]
         swapped = (*reversed(diagonal), *description.coefficients[len(diagonal) :])
         return genuine_run(dataclasses.replace(description, coefficients=swapped, prepared={}), *rest)
@@ -55,7 +55,7 @@ def axes_swapped(patch: Patch) -> None:
 def not_symmetric(patch: Patch) -> None:
     """A first derivative of relative size 1e-9 leaks in: Hermiticity and parity are lost, a real field stays real."""
 
-    def run(description: Description, T: torch.Tensor, *rest: object) -> torch.Tensor:
+    def run(description: ConstantCoefficientOperator, T: torch.Tensor, *rest: object) -> torch.Tensor:
         result = genuine_run(description, T, *rest)
         return result + 1e-9 * result.abs().max() / T.abs().max() * (T.roll(1, 0) - T.roll(-1, 0))
 
@@ -65,7 +65,7 @@ def not_symmetric(patch: Patch) -> None:
 def single_precision_inside(patch: Patch) -> None:
     """The field passes through complex64 (or float32) on its way."""
 
-    def run(description: Description, T: torch.Tensor, *rest: object) -> torch.Tensor:
+    def run(description: ConstantCoefficientOperator, T: torch.Tensor, *rest: object) -> torch.Tensor:
         narrow = torch.complex64 if T.is_complex() else torch.float32
         return genuine_run(description, T.to(narrow).to(T.dtype), *rest)
 
@@ -75,7 +75,9 @@ def single_precision_inside(patch: Patch) -> None:
 def potential_subtracted(patch: Patch) -> None:
     """−V."""
 
-    def run(description: Description, T: torch.Tensor, V: torch.Tensor | None, *rest: object) -> torch.Tensor:
+    def run(
+        description: ConstantCoefficientOperator, T: torch.Tensor, V: torch.Tensor | None, *rest: object
+    ) -> torch.Tensor:
         return genuine_run(description, T, None if V is None else -V, *rest)
 
     patch.setattr(execution, "run", run)

@@ -8,8 +8,8 @@ import torch
 from scipy.linalg import expm
 
 import spectral_ham as sh
-from spectral_ham.propagators.wave import ExactWave, SymplecticWave, _sinc, wave_evolution
-from spectral_ham.propagators.wave_equation import STABILITY_LIMITS, WAVE_SCHEMES, WaveEquation
+from spectral_ham.klein_gordon.propagators import ExactWave, SymplecticWave, _sinc, wave_evolution
+from spectral_ham.klein_gordon.wave_equation import STABILITY_LIMITS, WAVE_SCHEMES, WaveEquation
 
 EPS = torch.finfo(torch.float64).eps
 TORUS = sh.Torus((6, 5), lengths=(2.1, 3.7), origin=(-0.4, 0.9))

@@ -10,10 +10,12 @@ from helpers import count_ops, peak_bytes
 from scipy.linalg import expm
 
 import spectral_ham as sh
-from spectral_ham.execution import fourier, jit
-from spectral_ham.propagators import SCHEMES, alternating, propagator
+from spectral_ham.execution import fft as fourier
+from spectral_ham.execution.numba import jit
+from spectral_ham.propagators import SCHEMES, propagator
+from spectral_ham.propagators.splitting import alternating
 
-pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.advisor.Advice")
+pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 WAYS = {"fft": "resident", "dense": "alternating"}
 """execution= → way."""
 BACKENDS = pytest.mark.parametrize("backend", ["spectral", "fd"])

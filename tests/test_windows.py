@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham import windows
-from spectral_ham.execution import fourier
-from spectral_ham.windows import euler_window, window
+from spectral_ham.execution import fft as fourier
+from spectral_ham.operators import window as windows
+from spectral_ham.operators.window import euler_window, window
 
 TORI = {
     1: sh.Torus(11, lengths=2.1),

@@ -6,10 +6,10 @@ of `Backend`, and one line in `BACKENDS`.
 
 from collections.abc import Callable
 
-from spectral_ham._checks import check_option
+from spectral_ham._internal.checks import check_option
 from spectral_ham.backends.base import Backend, Stencil
-from spectral_ham.backends.description import Description
 from spectral_ham.backends.finite_difference import FiniteDifference
+from spectral_ham.backends.operator import ConstantCoefficientOperator
 from spectral_ham.backends.spectral import Spectral
 
 BACKENDS: dict[str, Callable[[int], Backend]] = {
@@ -41,7 +41,7 @@ def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=..."
 __all__ = [
     "BACKENDS",
     "Backend",
-    "Description",
+    "ConstantCoefficientOperator",
     "FiniteDifference",
     "Spectral",
     "Stencil",

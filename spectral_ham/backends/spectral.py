@@ -7,7 +7,7 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham.backends.base import Backend, Stencil, without_nyquist
-from spectral_ham.torus import mode_numbers
+from spectral_ham.geometry.torus import mode_numbers
 
 
 @final

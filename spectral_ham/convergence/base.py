@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
 
-from spectral_ham._checks import as_number, invalid
+from spectral_ham._internal.checks import as_number, invalid
 
 Resolution: TypeAlias = float | tuple[float, ...]
 """What a run is refined by: points per axis (one number or a tuple), a number of steps, a step."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import linear_regression
 
-from spectral_ham._checks import as_number, invalid
+from spectral_ham._internal.checks import as_number, invalid
 from spectral_ham.convergence.base import ORDER_TOLERANCE, above_floor, as_errors, as_floors, as_steps
 
 

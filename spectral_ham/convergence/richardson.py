@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from spectral_ham._checks import as_number, invalid
+from spectral_ham._internal.checks import as_number, invalid
 from spectral_ham.convergence.base import as_steps, as_values
 
 Kind: TypeAlias = Literal[

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spectral_ham._checks import as_number, check_option, invalid
-from spectral_ham._typing import Scalar
+from spectral_ham._internal.checks import as_number, check_option, invalid
+from spectral_ham._internal.typing import Scalar
 from spectral_ham.convergence.base import (
     CONSTANT_TOLERANCE,
     ORDER_TOLERANCE,

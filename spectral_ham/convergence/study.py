@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from spectral_ham._checks import invalid
+from spectral_ham._internal.checks import invalid
 from spectral_ham.convergence.base import CONSTANT_TOLERANCE, FLOOR_SHARE, ORDER_TOLERANCE, Resolution
 from spectral_ham.convergence.richardson import GridConvergence
 

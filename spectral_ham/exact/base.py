@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 import torch
 
-from spectral_ham._checks import UnsupportedDTypeError, as_number, invalid
-from spectral_ham._typing import Scalar
-from spectral_ham.metric import InverseMetric
-from spectral_ham.torus import Torus
+from spectral_ham._internal.checks import as_number, invalid
+from spectral_ham._internal.typing import Scalar
+from spectral_ham.errors import UnsupportedDTypeError
+from spectral_ham.geometry.inverse_metric import InverseMetric
+from spectral_ham.geometry.torus import Torus
 
 IntPerAxis: TypeAlias = int | Sequence[int]
 """One integer for every axis, or one integer per axis."""

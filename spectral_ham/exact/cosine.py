@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from spectral_ham._checks import as_count, as_per_axis, check_field_dtype, invalid
-from spectral_ham._typing import Device, PerAxis, Scalar
+from spectral_ham._internal.checks import as_count, as_per_axis, check_field_dtype, invalid
+from spectral_ham._internal.typing import Device, PerAxis, Scalar
 from spectral_ham.exact.base import (
     IntPerAxis,
     along,
@@ -17,8 +17,8 @@ from spectral_ham.exact.base import (
     metric_rows,
     turns,
 )
-from spectral_ham.metric import InverseMetric
-from spectral_ham.torus import Torus
+from spectral_ham.geometry.inverse_metric import InverseMetric
+from spectral_ham.geometry.torus import Torus
 
 MAX_MATHIEU_Q = 20.0
 """Beyond it SciPy 1.17 is not to be trusted: its a_5(20.9) is 15.03, and the right value is 37.4."""

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from spectral_ham._checks import as_number, invalid
-from spectral_ham._typing import Scalar
+from spectral_ham._internal.checks import as_number, invalid
+from spectral_ham._internal.typing import Scalar
 from spectral_ham.exact.base import IntPerAxis, as_integers, kinetic_factor, metric_rows
-from spectral_ham.metric import InverseMetric
-from spectral_ham.torus import Torus
+from spectral_ham.geometry.inverse_metric import InverseMetric
+from spectral_ham.geometry.torus import Torus
 
 FIRST_DERIVATIVE_WEIGHTS: Mapping[int, tuple[Fraction, ...]] = {
     2: (Fraction(0), Fraction(1, 2)),

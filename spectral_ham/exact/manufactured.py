@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from spectral_ham._checks import as_count, as_per_axis, invalid
-from spectral_ham._typing import Device, PerAxis
+from spectral_ham._internal.checks import as_count, as_per_axis, invalid
+from spectral_ham._internal.typing import Device, PerAxis
 from spectral_ham.exact.base import IntPerAxis, along, as_integers, broadcast_sum, check_complex, metric_rows, turns
-from spectral_ham.metric import InverseMetric
-from spectral_ham.torus import Torus
+from spectral_ham.geometry.inverse_metric import InverseMetric
+from spectral_ham.geometry.torus import Torus
 
 SHIFTS = (math.sqrt(2), math.sqrt(3), math.sqrt(5))
 """Channel c is shifted by c times these fractions of the period: irrational, so that no two channels coincide."""

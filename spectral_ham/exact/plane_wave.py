@@ -6,8 +6,8 @@ from numbers import Complex
 
 import torch
 
-from spectral_ham._checks import as_number, invalid
-from spectral_ham._typing import Device, Scalar
+from spectral_ham._internal.checks import as_number, invalid
+from spectral_ham._internal.typing import Device, Scalar
 from spectral_ham.exact.base import (
     IntPerAxis,
     along,
@@ -18,8 +18,8 @@ from spectral_ham.exact.base import (
     metric_rows,
     turns,
 )
-from spectral_ham.metric import InverseMetric
-from spectral_ham.torus import Torus
+from spectral_ham.geometry.inverse_metric import InverseMetric
+from spectral_ham.geometry.torus import Torus
 
 
 def plane_wave(

@@ -2,15 +2,16 @@
 
 import torch
 
-from spectral_ham._checks import carries_derivative, check_out
-from spectral_ham.backends import Description
-from spectral_ham.execution.adjoint import differentiable
-from spectral_ham.execution.compiled import compiled_apply
+from spectral_ham._internal.checks import check_out
+from spectral_ham._internal.mode import carries_derivative
+from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.execution.autograd import differentiable
+from spectral_ham.execution.compile import compiled_apply
 from spectral_ham.execution.runner import EXECUTIONS, check_execution, execution_name, recur, run
 
 
 def apply(
-    description: Description,
+    description: ConstantCoefficientOperator,
     T: torch.Tensor,
     diagonal: torch.Tensor | None = None,
     out: torch.Tensor | None = None,

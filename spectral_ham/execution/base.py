@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from spectral_ham._checks import as_real
-from spectral_ham.backends import Description
-from spectral_ham.backends.description import Tables
+from spectral_ham._internal.checks import as_real
+from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.backends.operator import Tables
 
 
 class Execution(ABC):
@@ -21,17 +21,17 @@ class Execution(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def why_not(self, description: Description) -> str:
+    def why_not(self, description: ConstantCoefficientOperator) -> str:
         """Return why this execution cannot run the description, or an empty string if it can."""
 
     @abstractmethod
-    def prepare(self, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
+    def prepare(self, description: ConstantCoefficientOperator, dtype: torch.dtype, device: torch.device) -> Tables:
         """Return the tables of all terms, in the real ``dtype``, with the coefficients folded in."""
 
     @abstractmethod
     def run(
         self,
-        description: Description,
+        description: ConstantCoefficientOperator,
         tables: Tables,
         X: torch.Tensor,
         diagonal: torch.Tensor | None,
@@ -50,7 +50,7 @@ class Execution(ABC):
     @abstractmethod
     def recur(
         self,
-        description: Description,
+        description: ConstantCoefficientOperator,
         tables: Tables,
         X: torch.Tensor,
         diagonal: torch.Tensor | None,

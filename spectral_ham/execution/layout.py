@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from spectral_ham.execution.base import add_diagonal
-from spectral_ham.execution.jit import kernels, parts, run_parallel, serves, written
+from spectral_ham.execution.numba.jit import kernels, parts, run_parallel, serves, written
 
 
 def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:

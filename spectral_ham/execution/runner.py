@@ -4,23 +4,23 @@ from functools import partial
 
 import torch
 
-from spectral_ham._checks import check_option, invalid
-from spectral_ham.backends import Description
-from spectral_ham.backends.description import Tables
-from spectral_ham.execution import jit
+from spectral_ham._internal.checks import check_option, invalid
+from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.backends.operator import Tables
 from spectral_ham.execution.base import Execution, without_autocast
-from spectral_ham.execution.circulant import Circulant
-from spectral_ham.execution.fourier import Fourier
+from spectral_ham.execution.dense import Dense
+from spectral_ham.execution.fft import Fourier
+from spectral_ham.execution.numba import jit
 from spectral_ham.execution.planner import PlanKey, estimate, measure
-from spectral_ham.execution.stencil import StencilSweep
+from spectral_ham.execution.stencil.sweep import StencilSweep
 
-EXECUTIONS: dict[str, Execution] = {e.name: e for e in (Fourier(), Circulant(), StencilSweep())}
+EXECUTIONS: dict[str, Execution] = {e.name: e for e in (Fourier(), Dense(), StencilSweep())}
 
 AUTO, MEASURE = "auto", "measure"
 """What lets the planner choose: by a table, the same choice everywhere, or by timing the candidates here, once."""
 
 
-def check_execution(where: str, execution: str, description: Description) -> None:
+def check_execution(where: str, execution: str, description: ConstantCoefficientOperator) -> None:
     """Refuse an execution that is unknown, or that cannot run the description."""
     check_option(where, execution, (AUTO, *EXECUTIONS, MEASURE))
     if execution in EXECUTIONS and (reason := EXECUTIONS[execution].why_not(description)):
@@ -29,7 +29,7 @@ def check_execution(where: str, execution: str, description: Description) -> Non
 
 
 def run(
-    description: Description,
+    description: ConstantCoefficientOperator,
     T: torch.Tensor,
     diagonal: torch.Tensor | None,
     out: torch.Tensor | None,
@@ -52,7 +52,7 @@ def run(
 
 
 def recur(
-    description: Description,
+    description: ConstantCoefficientOperator,
     T: torch.Tensor,
     diagonal: torch.Tensor,
     out: torch.Tensor,
@@ -84,7 +84,7 @@ def _plain(T: torch.Tensor) -> torch.Tensor:
     return T.resolve_conj().resolve_neg() if T.is_conj() or T.is_neg() else T
 
 
-def execution_name(description: Description, T: torch.Tensor, execution: str) -> str:
+def execution_name(description: ConstantCoefficientOperator, T: torch.Tensor, execution: str) -> str:
     """Return the execution that runs on fields like T: the one named, or for "auto" and "measure" the planner's."""
     if execution in EXECUTIONS:
         return execution
@@ -94,7 +94,7 @@ def execution_name(description: Description, T: torch.Tensor, execution: str) ->
     return name
 
 
-def _plan(description: Description, T: torch.Tensor, execution: str) -> str:
+def _plan(description: ConstantCoefficientOperator, T: torch.Tensor, execution: str) -> str:
     able = [name for name, candidate in EXECUTIONS.items() if not candidate.why_not(description)]
     torus, backend = description.torus, description.backend
     channels = T.numel() // torus.size
@@ -115,14 +115,16 @@ def _plan(description: Description, T: torch.Tensor, execution: str) -> str:
         return measure(key, {name: partial(_finished, trial, X, V, name) for name in able})
 
 
-def _finished(description: Description, X: torch.Tensor, V: torch.Tensor, execution: str) -> None:
+def _finished(description: ConstantCoefficientOperator, X: torch.Tensor, V: torch.Tensor, execution: str) -> None:
     """Run, and wait for an accelerator: a measurement is the one place that does."""
     run(description, X, V, None, execution)
     if X.device.type != "cpu":
         torch.accelerator.synchronize(X.device)
 
 
-def _tables(execution: Execution, description: Description, dtype: torch.dtype, device: torch.device) -> Tables:
+def _tables(
+    execution: Execution, description: ConstantCoefficientOperator, dtype: torch.dtype, device: torch.device
+) -> Tables:
     if not description.is_static:
         return execution.prepare(description.detached(device), dtype, device)
     key = (execution.name, dtype, device)

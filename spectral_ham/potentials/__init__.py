@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import torch
 
+from spectral_ham.geometry.torus import Torus
 from spectral_ham.potentials.base import Potential, StaticPotential
-from spectral_ham.potentials.diagonal import ElementwisePotential, ScalarPotential
 from spectral_ham.potentials.library import (
     constant,
     cosine_lattice,
@@ -19,8 +19,8 @@ from spectral_ham.potentials.library import (
 )
 from spectral_ham.potentials.matrix import MatrixPotential, matrix_exponential
 from spectral_ham.potentials.nonlinear import GrossPitaevskii, NonlinearPotential
+from spectral_ham.potentials.pointwise import ElementwisePotential, ScalarPotential
 from spectral_ham.potentials.time_dependent import TimeDependentPotential, tensor_potential
-from spectral_ham.torus import Torus
 
 PotentialLike = Potential | torch.Tensor | Callable[[float], torch.Tensor | StaticPotential]
 

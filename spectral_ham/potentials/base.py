@@ -5,8 +5,8 @@ from typing import ClassVar, Self, final
 
 import torch
 
-from spectral_ham._checks import check_field_dtype, check_tensor
-from spectral_ham.torus import Torus
+from spectral_ham._internal.checks import check_field_dtype, check_tensor
+from spectral_ham.geometry.torus import Torus
 
 
 class Potential(ABC):
@@ -87,16 +87,6 @@ class StaticPotential(Potential):
 def like_field(values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Cast values to T's precision, real values staying real, so that a product keeps T's dtype."""
     return values.to(T.dtype if values.is_complex() else T.dtype.to_real())
-
-
-def version_of(values: torch.Tensor) -> int | None:
-    """Return a number that grows when values are written into, or None where writes cannot be seen.
-
-    That is so in inference mode, and for memory that torch shares with others, as NumPy's.
-    """
-    if values.is_inference() or not values.untyped_storage().resizable():
-        return None
-    return values._version
 
 
 def in_double(values: torch.Tensor) -> torch.Tensor:

@@ -9,9 +9,9 @@ import math
 
 import torch
 
-from spectral_ham._checks import as_number, as_per_axis, invalid
-from spectral_ham._typing import PerAxis
-from spectral_ham.torus import Torus
+from spectral_ham._internal.checks import as_number, as_per_axis, invalid
+from spectral_ham._internal.typing import PerAxis
+from spectral_ham.geometry.torus import Torus
 
 
 def zero(torus: Torus) -> torch.Tensor:

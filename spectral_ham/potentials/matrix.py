@@ -6,9 +6,10 @@ from typing import final
 import torch
 from torch.nn.functional import pad
 
-from spectral_ham._checks import carries_derivative, check_same_device, invalid
+from spectral_ham._internal.checks import check_same_device, invalid
+from spectral_ham._internal.mode import carries_derivative
+from spectral_ham.geometry.torus import Torus
 from spectral_ham.potentials.base import StaticPotential, checked_values, in_double
-from spectral_ham.torus import Torus
 
 HERMITIAN_TOLERANCE = 1e-12
 

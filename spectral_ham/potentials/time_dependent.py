@@ -6,10 +6,10 @@ from typing import final
 
 import torch
 
-from spectral_ham._checks import invalid
+from spectral_ham._internal.checks import invalid
+from spectral_ham.geometry.torus import Torus
 from spectral_ham.potentials.base import Potential, StaticPotential
-from spectral_ham.potentials.diagonal import ElementwisePotential, ScalarPotential
-from spectral_ham.torus import Torus
+from spectral_ham.potentials.pointwise import ElementwisePotential, ScalarPotential
 
 
 @final

@@ -7,19 +7,20 @@ This is the one place where the string ``method=`` is read. A further method is 
 from collections.abc import Callable
 from functools import partial
 
-from spectral_ham._checks import check_option
-from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.propagators.base import Propagator, Tally
+from spectral_ham._internal.checks import check_option
+from spectral_ham.errors import SolverError
+from spectral_ham.operators.hamiltonian import Hamiltonian
+from spectral_ham.propagators.base import Counters, Propagator
 from spectral_ham.propagators.chebyshev import Chebyshev
-from spectral_ham.propagators.crank_nicolson import CrankNicolson, SolverError
-from spectral_ham.propagators.diagonal import Exact, exact_kind
+from spectral_ham.propagators.crank_nicolson import CrankNicolson
 from spectral_ham.propagators.etdrk4 import ETDRK4
-from spectral_ham.propagators.krylov import Lanczos
+from spectral_ham.propagators.exact import Exact, exact_kind
+from spectral_ham.propagators.lanczos import Lanczos
 from spectral_ham.propagators.magnus import Magnus4
-from spectral_ham.propagators.reversible import check_reversible, reversible_advance
 from spectral_ham.propagators.runge_kutta import RungeKutta4
-from spectral_ham.propagators.schemes import SCHEMES, Scheme
-from spectral_ham.propagators.splitting import Splitting
+from spectral_ham.propagators.splitting.reversible import check_reversible, reversible_advance
+from spectral_ham.propagators.splitting.schemes import SCHEMES, Scheme
+from spectral_ham.propagators.splitting.splitting import Splitting
 
 METHODS: dict[str, Callable[..., Propagator]] = {
     "exact": Exact,
@@ -68,7 +69,7 @@ __all__ = [
     "Scheme",
     "SolverError",
     "Splitting",
-    "Tally",
+    "Counters",
     "exact_kind",
     "check_reversible",
     "propagator",

@@ -6,13 +6,15 @@ from typing import ClassVar
 
 import torch
 
-from spectral_ham._checks import NotHermitianError, as_number, carries_derivative, invalid
-from spectral_ham.hamiltonian import Hamiltonian
-from spectral_ham.laplacian import FourierMultiplier
+from spectral_ham._internal.checks import as_number, invalid
+from spectral_ham._internal.mode import carries_derivative
+from spectral_ham.errors import NotHermitianError
+from spectral_ham.operators.hamiltonian import Hamiltonian
+from spectral_ham.operators.multiplier import FourierMultiplier
 
 
 @dataclass
-class Tally:
+class Counters:
     """What a propagator has spent so far."""
 
     hamiltonian_applications: int = 0
@@ -37,7 +39,7 @@ class Propagator(ABC):
     hamiltonian: Hamiltonian
     dt: float
     imaginary: bool = False
-    tally: Tally = field(default_factory=Tally, init=False, repr=False)
+    tally: Counters = field(default_factory=Counters, init=False, repr=False)
 
     name: ClassVar[str]
 
@@ -86,7 +88,7 @@ class Propagator(ABC):
         if not self.hamiltonian.is_static:
             raise self._refused("given a potential that depends on neither time nor field", "strang", "yoshida4", "rk4")
 
-    def share(self, tally: Tally) -> None:
+    def share(self, tally: Counters) -> None:
         """Count into ``tally`` from now on."""
         self._set(tally=tally)
 

@@ -7,10 +7,11 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._checks import as_number, as_real, carries_derivative
-from spectral_ham.backends import Description
+from spectral_ham._internal.checks import as_number, as_real
+from spectral_ham._internal.memo import version_of
+from spectral_ham._internal.mode import carries_derivative
+from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution import is_differentiated, recur
-from spectral_ham.potentials.base import version_of
 from spectral_ham.propagators.base import Propagator
 
 
@@ -154,7 +155,7 @@ class Chebyshev(Propagator):
 class _Recurrence:
     """2H̃ = 2(H − c)/r as a description, and the values that multiply pointwise."""
 
-    kinetic: Description
+    kinetic: ConstantCoefficientOperator
     diagonal: torch.Tensor
     execution: str
 

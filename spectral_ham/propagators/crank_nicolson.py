@@ -5,16 +5,13 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._checks import as_number
-from spectral_ham.laplacian import FourierMultiplier
+from spectral_ham._internal.checks import as_number
+from spectral_ham.errors import SolverError
+from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.propagators.base import Propagator
 
 RESTART = 20
 MAX_RESTARTS = 50
-
-
-class SolverError(RuntimeError):
-    """An iterative solver did not reach its tolerance."""
 
 
 @final

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham.laplacian import FourierMultiplier
+from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.propagators.base import Propagator
 
 CONTOUR_POINTS = 64

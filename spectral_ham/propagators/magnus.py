@@ -8,7 +8,7 @@ import torch
 
 from spectral_ham.potentials import ElementwisePotential, MatrixPotential, ScalarPotential, StaticPotential
 from spectral_ham.propagators.base import Propagator
-from spectral_ham.propagators.krylov import Lanczos
+from spectral_ham.propagators.lanczos import Lanczos
 
 NODES = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
 WEIGHTS = ((3 + 2 * math.sqrt(3)) / 6, (3 - 2 * math.sqrt(3)) / 6)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 import spectral_ham as sh
-from spectral_ham.advisor import SplittingResonanceWarning, UnstableStepWarning, advise
+from spectral_ham.analysis.preflight import advise
+from spectral_ham.analysis.stability import max_stable_dt
+from spectral_ham.errors import SplittingResonanceWarning, UnstableStepWarning
 from spectral_ham.exact import plane_wave
+from spectral_ham.klein_gordon.propagators import SymplecticWave
+from spectral_ham.klein_gordon.wave_equation import WaveEquation
 from spectral_ham.plotting import COLORS
 from spectral_ham.propagators import propagator
-from spectral_ham.propagators.wave import SymplecticWave
-from spectral_ham.propagators.wave_equation import WaveEquation
-from spectral_ham.stability import max_stable_dt
 from validation.cases import FULL, HBAR, MASS, V0, hamiltonian, random_field, torus_of
 from validation.claim import Claim
 from validation.dynamics import coupled_potential, gap

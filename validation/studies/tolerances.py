@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import spectral_ham as sh
-from spectral_ham.advisor import UnderresolvedWarning
+from spectral_ham.errors import UnderresolvedWarning
 from spectral_ham.plotting import COLORS
 from validation.cases import random_field
 from validation.claim import Claim

@@ -8,9 +8,9 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.convergence import ConvergenceStudy, study_errors
-from spectral_ham.propagators.wave import ExactWave, SymplecticWave
-from spectral_ham.propagators.wave_equation import WaveEquation
-from spectral_ham.windows import euler_window
+from spectral_ham.klein_gordon.propagators import ExactWave, SymplecticWave
+from spectral_ham.klein_gordon.wave_equation import WaveEquation
+from spectral_ham.operators.window import euler_window
 from validation.cases import DTYPES, FULL, MASS, budget, hamiltonian, random_field, torus_of
 from validation.claim import Claim
 from validation.dynamics import coupled_potential, gap, smooth_field

@@ -1,0 +1,53 @@
+# The public names, for type checkers and, by lazy_loader, for Python itself.
+
+from . import convergence as convergence
+from . import exact as exact
+from . import observables as observables
+from . import plotting as plotting
+from . import potentials as potentials
+from . import propagators as propagators
+from ._internal.memo import clear_cache as clear_cache
+from .analysis.stability import max_stable_dt as max_stable_dt
+from .cli.about import about as about
+from .cli.about import citation as citation
+from .drop_in.context import INHERIT as INHERIT
+from .drop_in.context import GeometryContext as GeometryContext
+from .drop_in.context import MetricContext as MetricContext
+from .drop_in.create_potential import create_potential as create_potential
+from .drop_in.functions import hamiltonian_evolution as hamiltonian_evolution
+from .drop_in.functions import hamiltonian_evolution_with_metric as hamiltonian_evolution_with_metric
+from .drop_in.functions import spatial_laplacian as spatial_laplacian
+from .drop_in.functions import spatial_laplacian_x as spatial_laplacian_x
+from .drop_in.functions import spatial_laplacian_y as spatial_laplacian_y
+from .eigen.states import eigenstates as eigenstates
+from .eigen.states import ground_state as ground_state
+from .errors import Advice as Advice
+from .errors import EvolutionError as EvolutionError
+from .errors import LargeMetricWarning as LargeMetricWarning
+from .errors import NotHermitianError as NotHermitianError
+from .errors import PrecisionWarning as PrecisionWarning
+from .errors import SolverError as SolverError
+from .errors import SplittingResonanceWarning as SplittingResonanceWarning
+from .errors import UnderresolvedWarning as UnderresolvedWarning
+from .errors import UnstableStepWarning as UnstableStepWarning
+from .errors import UnsupportedDTypeError as UnsupportedDTypeError
+from .evolution.evolve import evolve as evolve
+from .evolution.solution import Stats as Stats
+from .evolution.solution import Trajectory as Trajectory
+from .geometry.inverse_metric import InverseMetric as InverseMetric
+from .geometry.torus import Torus as Torus
+from .klein_gordon.propagators import wave_evolution as wave_evolution
+from .operators.hamiltonian import Hamiltonian as Hamiltonian
+from .operators.laplacian import Laplacian as Laplacian
+from .operators.multiplier import FourierMultiplier as FourierMultiplier
+from .operators.window import euler_window as euler_window
+from .operators.window import window as window
+from .potentials import ElementwisePotential as ElementwisePotential
+from .potentials import GrossPitaevskii as GrossPitaevskii
+from .potentials import MatrixPotential as MatrixPotential
+from .potentials import NonlinearPotential as NonlinearPotential
+from .potentials import Potential as Potential
+from .potentials import ScalarPotential as ScalarPotential
+from .potentials import TimeDependentPotential as TimeDependentPotential
+
+__version__: str

@@ -1,0 +1,1 @@
+"""Checks, types and the memo: what every floor may use."""

@@ -1,0 +1,94 @@
+"""A constant-coefficient operator of second order on the torus, A = Σ c_ij ∂_i ∂_j, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.memo import geometry_memo
+from spectral_ham._internal.typing import Scalar
+from spectral_ham.backends.base import Backend
+from spectral_ham.geometry.torus import Torus
+
+Tables = tuple[tuple[Any, ...], ...]
+"""One tuple per term, in the form that the execution which prepared it understands."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantCoefficientOperator:
+    """A = Σ_t c_t ∂_i ∂_j over the pairs t = (i, j), i ≤ j, of ``terms``.
+
+    ħ²/2m and the metric are folded into the coefficients; those off the diagonal carry the factor 2 of
+    g^ij + g^ji. A coefficient is a float, or a 0-d tensor where a gradient (or an accelerator that must not
+    be waited for) asks for one.
+    """
+
+    torus: Torus
+    backend: Backend
+    terms: tuple[tuple[int, int], ...]
+    coefficients: tuple[Scalar, ...]
+    prepared: dict[object, Tables] = field(default_factory=dict, repr=False)
+    """Tables of an execution with the coefficients folded in; kept only where these are floats."""
+    choices: dict[tuple[object, ...], str] = field(default_factory=dict, repr=False)
+    """The planner's choice for each kind of field that was met."""
+
+    def __post_init__(self) -> None:
+        least = self.backend.min_points
+        if min(self.torus.shape[i] for pair in self.terms for i in pair) < least:
+            remedy = "Refine the grid, lower `stencil_order`, or use backend='spectral'."
+            needs = f"at least {least} points per axis for {self.backend!r}"
+            raise invalid("Torus(shape=...)", needs, self.torus.shape, remedy)
+
+    @property
+    def is_static(self) -> bool:
+        """Whether all coefficients are floats."""
+        return all(isinstance(c, float) for c in self.coefficients)
+
+    @property
+    def has_cross_terms(self) -> bool:
+        """Whether some ∂_i ∂_j with i ≠ j takes part."""
+        return any(i != j for i, j in self.terms)
+
+    def with_coefficients(self, coefficients: Sequence[Scalar]) -> "ConstantCoefficientOperator":
+        """Return the operator with the same terms and other coefficients."""
+        if all(new is old for new, old in zip(coefficients, self.coefficients, strict=True)):
+            return self  # and keep the prepared tables
+        return ConstantCoefficientOperator(
+            self.torus, self.backend, self.terms, tuple(coefficients), choices=self.choices
+        )
+
+    def detached(self, device: torch.device) -> "ConstantCoefficientOperator":
+        """Return the operator with coefficients that record no gradient, on ``device``."""
+        values = (c.detach().to(device) if isinstance(c, torch.Tensor) else c for c in self.coefficients)
+        return ConstantCoefficientOperator(self.torus, self.backend, self.terms, tuple(values))
+
+    def term(self, t: int) -> "ConstantCoefficientOperator":
+        """Return ∂_i ∂_j of one term."""
+        return ConstantCoefficientOperator(self.torus, self.backend, (self.terms[t],), (1.0,))
+
+    def axis_symbol(self, axis: int, derivative: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Return the cached 1-D symbol of ∂² (derivative 2) or D of ∂ ↔ i·D (derivative 1) along ``axis``: (N,)."""
+        n, spacing, backend = self.torus.shape[axis], self.torus.spacing[axis], self.backend
+
+        def build() -> torch.Tensor:
+            describe = backend.second_derivative_symbol if derivative == 2 else backend.first_derivative_symbol
+            return describe(n, spacing).to(device, dtype)
+
+        return geometry_memo.get(("symbol", derivative, n, spacing, backend, dtype, device), build)
+
+    def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
+        """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""
+        total = torch.zeros((), dtype=dtype, device=device)
+        for (i, j), c in zip(self.terms, self.coefficients, strict=True):
+            if i == j:
+                term = self._open(i, self.axis_symbol(i, 2, dtype, device))
+            else:
+                first_i, first_j = (self._open(a, self.axis_symbol(a, 1, dtype, device)) for a in (i, j))
+                term = -first_i * first_j
+            total = total + (c * scale) * term
+        return total.expand(self.torus.shape)
+
+    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
+        return values.reshape([-1 if i == axis else 1 for i in range(self.torus.ndim)])

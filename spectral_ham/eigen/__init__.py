@@ -1,0 +1,1 @@
+"""Eigenstates and ground states."""

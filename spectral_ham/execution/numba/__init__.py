@@ -1,0 +1,1 @@
+"""The only folder that needs numba: kernels, and what compiles and starts them."""

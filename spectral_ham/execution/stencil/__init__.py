@@ -1,0 +1,1 @@
+"""The stencil: every point adds up its neighbors."""

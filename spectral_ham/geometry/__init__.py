@@ -1,0 +1,1 @@
+"""The torus and its metric."""

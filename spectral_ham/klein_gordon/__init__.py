@@ -1,0 +1,1 @@
+"""The second-order system (T, P)."""

@@ -1,0 +1,1 @@
+"""Operators on fields: the Laplacian, functions of it, the Hamiltonian."""

@@ -1,0 +1,305 @@
+"""The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, final
+
+import torch
+
+from spectral_ham._internal.checks import as_complex, as_count, as_scalar, check_field, check_out, invalid
+from spectral_ham._internal.typing import Scalar
+from spectral_ham.backends import ConstantCoefficientOperator, get_backend
+from spectral_ham.errors import NotHermitianError
+from spectral_ham.execution import apply, check_execution, execution_name
+from spectral_ham.execution.base import inner
+from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike, as_metric
+from spectral_ham.geometry.torus import Torus
+from spectral_ham.operators.laplacian import detached
+from spectral_ham.operators.multiplier import FourierMultiplier
+from spectral_ham.operators.scipy import linear_operator
+from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+MAX_MATRIX_POINTS = 4096
+
+
+@final
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Hamiltonian:
+    """H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T on a periodic torus.
+
+    Args:
+        torus: the grid; axis 0 is x.
+        inverse_metric: g^ij, (d,) or (d, d); flat (1, 1, …) by default.
+        potential: V. A tensor of the grid's shape acts on every channel alike, one of the field's shape acts
+            elementwise (no other shape is taken: nothing is decided by broadcasting); a `MatrixPotential` mixes
+            channels; a function of t is V(t). None is V = 0.
+        hbar: ħ > 0, a number or a 0-d tensor.
+        mass: m > 0, a number or a 0-d tensor.
+        backend: "spectral" (exact for every resolved mode) or "fd" (central finite differences).
+        stencil_order: 2, 4, 6 or 8: the order of accuracy of "fd"; "spectral" accepts and ignores it.
+        execution: "fft", "dense" or "stencil" (fd only): how it is run; "auto" takes what a table says, "measure"
+            what is fastest here, timed once. All agree to rounding.
+
+    Shape:
+        T and H[T]: torus.shape + any channels; complex64, complex128, float32 or float64. A real field stays real
+        unless V is complex. Gradients flow to T, V, the metric, ħ and m, to any order.
+
+    Units:
+        Consistent units of your choice: ħ²/(2m·length²) and V are energies.
+
+    Raises:
+        ValueError: flags, values or shapes that do not fit; the message names argument, requirement and value.
+        TypeError: numbers or tensors of a kind that is not taken.
+
+    Example:
+        >>> import math, torch, spectral_ham as sh
+        >>> torus = sh.Torus((16, 9), lengths=(2 * math.pi, 5.0))
+        >>> H = sh.Hamiltonian(torus, inverse_metric=(2.0, 0.5), hbar=0.1)
+        >>> x, y = torus.coordinates()
+        >>> wave = torch.exp(1j * (3 * x + 0 * y))
+        >>> E = 0.1**2 / 2 * 2.0 * 3**2
+        >>> torch.allclose(H(wave), E * wave)
+        True
+    """
+
+    torus: Torus
+    inverse_metric: InverseMetric
+    potential: Potential | None
+    hbar: Scalar
+    mass: Scalar
+    execution: str
+    _kinetic: ConstantCoefficientOperator = field(repr=False)
+
+    def __init__(
+        self,
+        torus: Torus,
+        *,
+        inverse_metric: MetricLike | None = None,
+        potential: PotentialLike | None = None,
+        hbar: Scalar = 1.0,
+        mass: Scalar = 1.0,
+        backend: str = "spectral",
+        stencil_order: int = 2,
+        execution: str = "auto",
+    ) -> None:
+        metric = as_metric(inverse_metric, torus)
+        hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
+        coefficients = detached(metric.coefficients(kinetic_factor(hbar, mass)))
+        kinetic = ConstantCoefficientOperator(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
+        check_execution("execution=...", execution, kinetic)
+        object.__setattr__(self, "torus", torus)
+        object.__setattr__(self, "inverse_metric", metric)
+        object.__setattr__(self, "potential", None if potential is None else as_potential(potential, torus))
+        object.__setattr__(self, "hbar", hbar)
+        object.__setattr__(self, "mass", mass)
+        object.__setattr__(self, "execution", execution)
+        object.__setattr__(self, "_kinetic", kinetic)
+
+    def __repr__(self) -> str:
+        V = "None" if self.potential is None else type(self.potential).__name__
+        discretization = f"backend={self._kinetic.backend!r}, execution={self.execution!r}"
+        hbar, mass = (float(x.detach()) if isinstance(x, torch.Tensor) else x for x in (self.hbar, self.mass))
+        return (
+            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, "
+            f"hbar={hbar}, mass={mass}, "
+            f"{discretization})"
+        )
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return self._kinetic.backend.name
+
+    @property
+    def kinetic(self) -> ConstantCoefficientOperator:
+        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data.
+
+        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
+        """
+        if self._kinetic.is_static:
+            return self._kinetic
+        return self._kinetic.with_coefficients(self.inverse_metric.coefficients(kinetic_factor(self.hbar, self.mass)))
+
+    def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
+        """Return H[T] at time ``t``, written into ``out`` if it is given.
+
+        Args:
+            T: torus.shape + channels.
+            out: like the result, contiguous, overlapping no input; not while a gradient is recorded.
+            t: time, for a potential V(t).
+        """
+        check_field("H(T)", T, self.torus.shape)
+        V = self.potential_at(t, T)
+        if V is None:
+            return apply(self.kinetic, T, None, out, self.execution)
+        if V.values.is_complex() and not T.is_complex():
+            T = T.to(as_complex(T.dtype))
+        diagonal = V.diagonal(T)
+        if diagonal is not None:
+            return apply(self.kinetic, T, diagonal, out, self.execution)
+        VT = V.apply(T)  # before anything is written: it may refuse T
+        if out is not None:
+            check_out("H(T, out=...)", out, T, [V.values])
+        return apply(self.kinetic, T, None, out, self.execution).add_(VT)
+
+    def with_potential(self, potential: PotentialLike | None) -> "Hamiltonian":
+        """Return the Hamiltonian with the same kinetic part, tables included, and another potential."""
+        other = object.__new__(Hamiltonian)
+        for attribute in fields(self):
+            object.__setattr__(other, attribute.name, getattr(self, attribute.name))
+        bound = None if potential is None else as_potential(potential, self.torus)
+        object.__setattr__(other, "potential", bound)
+        return other
+
+    def kinetic_function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
+        """Return f(K) for the kinetic part K = −(ħ²/2m) ∇²_g: the operator T ↦ F⁻¹ f(symbol of K) F T.
+
+        Example:
+            >>> import torch, spectral_ham as sh
+            >>> H = sh.Hamiltonian(sh.Torus(16), backend="fd")
+            >>> free = H.kinetic_function(lambda E: torch.exp(-1j * E * 0.5))  # e^{−iKt/ħ} over t = 0.5
+            >>> T = torch.rand(16, dtype=torch.complex128)
+            >>> torch.allclose(free(T).abs().square().sum(), T.abs().square().sum())
+            True
+        """
+        return FourierMultiplier(self.torus, lambda: f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
+
+    def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
+        """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
+
+        ΔV is the volume of a grid cell. T is not normalized, and no √det g is put in: divide by Σ|T|²·ΔV for the
+        mean energy.
+
+        Example:
+            >>> import torch, spectral_ham as sh
+            >>> H = sh.Hamiltonian(torus := sh.Torus(8, lengths=2.0), potential=sh.potentials.constant(torus, 3.0))
+            >>> H.energy(torch.ones(8, dtype=torch.float64))  # 3 · Σ|T|²·ΔV = 3 · 2
+            tensor(6., dtype=torch.float64)
+        """
+        points = self.torus.size
+        interaction = None if self.potential is None else self.potential.energy_density(T, t)
+        HT = self(T, t=t) if interaction is None else apply(self.kinetic, T, execution=self.execution)
+        per_point = inner(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
+        E: torch.Tensor = per_point.sum(dtype=torch.float64)
+        if interaction is not None:
+            E = E + interaction.sum(dtype=torch.float64)
+        E = E * self.torus.cell_volume
+        return E.to(per_point.dtype)
+
+    def spectral_bounds(self, *, t: float = 0.0) -> tuple[float, float]:
+        """Return (E_min, E_max) that enclose the spectrum: range of the kinetic symbol + [V_min, V_max].
+
+        Raises:
+            NotHermitianError: V is not Hermitian, so the spectrum is not real.
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> sh.Hamiltonian(sh.Torus(8), backend="fd").spectral_bounds()
+            (0.0, 2.0)
+        """
+        symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
+        lowest, highest = float(symbol.min()), float(symbol.max())
+        V = self.potential_at(t)
+        if V is None:
+            return lowest, highest
+        if not V.is_hermitian:
+            raise NotHermitianError(
+                "`H.spectral_bounds()` must be called for a Hermitian H, but the potential is not Hermitian: "
+                "its eigenvalues are not real. Pass its Hermitian part."
+            )
+        V_min, V_max = V.bounds()
+        return lowest + V_min, highest + V_max
+
+    @property
+    def is_hermitian(self) -> bool:
+        """Whether H† = H, by value: a complex V with zero imaginary part is real. V(t) is judged at t = 0."""
+        if not self.is_linear:
+            return True  # V[T] is real
+        V = self.potential_at(0.0)
+        return V is None or V.is_hermitian
+
+    def as_matrix(self, *, t: float = 0.0) -> torch.Tensor:
+        """Return H as a dense (n, n) matrix over grid points, C order: H[T].flatten() = M @ T.flatten().
+
+        For an H that acts on every channel alike, on at most 4096 points; float64, or complex128 for a complex V.
+
+        Raises:
+            ValueError: too many points, or a potential with channels of its own.
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> sh.Hamiltonian(sh.Torus(3), backend="fd", hbar=2.0, mass=2.0).as_matrix()
+            tensor([[ 2., -1., -1.],
+                    [-1.,  2., -1.],
+                    [-1., -1.,  2.]], dtype=torch.float64)
+        """
+        n, V = self.torus.size, self.potential_at(t)
+        if n > MAX_MATRIX_POINTS:
+            raise invalid("H.as_matrix()", f"on at most {MAX_MATRIX_POINTS} points", n, "Use as_linear_operator().")
+        if V is not None and not V.is_channel_independent:
+            remedy = "Use as_linear_operator(channels=...)."
+            raise invalid("H.as_matrix()", "for a potential that acts on every channel alike", V, remedy)
+        device = "cpu" if V is None else V.values.device
+        unit_fields = torch.eye(n, dtype=torch.float64, device=device).reshape(*self.torus.shape, n)
+        return self(unit_fields, t=t).reshape(n, n)
+
+    def as_linear_operator(self, channels: tuple[int, ...] = (), *, t: float = 0.0) -> "LinearOperator":
+        """Return H as a scipy LinearOperator on flattened fields (C order), for its eigen- and linear solvers.
+
+        Args:
+            channels: channel shape of the fields; () for one channel.
+            t: time, for a potential V(t).
+
+        Example:
+            >>> import spectral_ham as sh
+            >>> from scipy.sparse.linalg import eigsh
+            >>> H = sh.Hamiltonian(torus := sh.Torus(32), potential=sh.potentials.cosine_lattice(torus))
+            >>> ground = eigsh(H.as_linear_operator(), k=1, which="SA")[0]
+            >>> bool(-1 < ground[0] < 0)
+            True
+        """
+        if not isinstance(channels, Sequence):
+            raise invalid("H.as_linear_operator(channels=...)", "a tuple of counts", channels, error=TypeError)
+        channels = tuple(as_count("H.as_linear_operator(channels=...)", n) for n in channels)
+        V = self.potential_at(t)
+        return linear_operator(
+            lambda T: self(T, t=t),
+            (*self.torus.shape, *channels),
+            device="cpu" if V is None else V.values.device,
+            is_complex=V is not None and V.values.is_complex(),
+            is_symmetric=not isinstance(V, MatrixPotential),
+            is_hermitian=V is None or V.is_hermitian,
+        )
+
+    def execution_for(self, T: torch.Tensor) -> str:
+        """Return the execution that runs on fields like T: the pinned one, or the planner's choice."""
+        return execution_name(self.kinetic, T, self.execution)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether H[T] is real for a real T. V(t) is judged at t = 0."""
+        V = self.potential_at(0.0) if self.is_linear else None
+        return V is None or not V.values.is_complex()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether H is linear and the same at all times."""
+        return self.potential is None or self.potential.is_static
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether H[T] is linear in T."""
+        return self.potential is None or self.potential.is_linear
+
+    def potential_at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential | None:
+        """Return V at time ``t`` in the state ``T``, or None for V = 0."""
+        return None if self.potential is None else self.potential.at(t, T)
+
+
+def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:
+    """Return −ħ²/2m, in double precision."""
+    hbar, mass = (x.double() if isinstance(x, torch.Tensor) else x for x in (hbar, mass))
+    return -(hbar**2) / (2 * mass)

@@ -1,0 +1,1 @@
+"""Splittings: e^{zH} as a product of kinetic and potential exponentials."""
