@@ -1,4 +1,4 @@
-"""The one memo: what is prepared stays with its owner, bounded in bytes, safe under threads, fork and inference mode."""
+"""The one memo: what is prepared stays with its owner, bounded in bytes, safe under threads, fork and inference."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ _instances: "WeakSet[Memo[Any]]" = WeakSet()
 
 @final
 class Memo(Generic[Value]):
-    """Key → what was built for it, the least recently used dropped first. It belongs to the object whose tables it holds.
+    """Key → what was built for it, least recently used dropped first. It belongs to the object whose tables it holds.
 
     A key must determine its value, but for ``sources``: tensors of the owner that may be written into. An entry serves
     as long as their version counters stand where they stood; where writes cannot be seen, nothing is kept. Values are
