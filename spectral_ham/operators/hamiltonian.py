@@ -200,8 +200,7 @@ class Hamiltonian:
             >>> sh.Hamiltonian(sh.Torus(8), backend="fd").spectral_bounds()
             (0.0, 2.0)
         """
-        symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
-        lowest, highest = float(symbol.min()), float(symbol.max())
+        lowest, highest = self.kinetic_bounds
         V = self.potential_at(t)
         if V is None:
             return lowest, highest
@@ -212,6 +211,12 @@ class Hamiltonian:
             )
         V_min, V_max = V.bounds()
         return lowest + V_min, highest + V_max
+
+    @property
+    def kinetic_bounds(self) -> tuple[float, float]:
+        """The smallest and the largest kinetic energy of the grid."""
+        symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
+        return float(symbol.min()), float(symbol.max())
 
     @property
     def is_hermitian(self) -> bool:
