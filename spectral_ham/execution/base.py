@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple, Self
 
 import torch
 
+from spectral_ham._internal.checks import as_real
 from spectral_ham.backends import ConstantCoefficientOperator
 
 
@@ -79,7 +80,7 @@ def real_view(X: torch.Tensor) -> torch.Tensor:
     if not X.is_complex():
         return X
     # A last axis of length 1 may have any stride, and then only the longer way is open.
-    return X.view(X.dtype.to_real()) if X.stride(-1) == 1 else torch.view_as_real(X).flatten(-2)
+    return X.view(as_real(X.dtype)) if X.stride(-1) == 1 else torch.view_as_real(X).flatten(-2)
 
 
 def add_diagonal(out: torch.Tensor, V: torch.Tensor, X: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar, Self, final
 
 import torch
 
+from spectral_ham._internal.checks import as_complex, as_real
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution.base import Execution, Kind, Prepared, real_view
 from spectral_ham.execution.layout import Add, add_potential, channels_first, channels_last, flattened
@@ -84,8 +85,8 @@ def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """
     scaled = table.to(torch.complex128 if table.is_complex() else torch.float64) / table.numel()
     if table.is_complex():
-        return scaled.to(T.device, T.dtype.to_complex()).contiguous()
-    return _doubled(scaled.to(T.device, T.dtype.to_real()))
+        return scaled.to(T.device, as_complex(T.dtype)).contiguous()
+    return _doubled(scaled.to(T.device, as_real(T.dtype)))
 
 
 def _doubled(table: torch.Tensor) -> torch.Tensor:
