@@ -179,7 +179,7 @@ class _Case:
         """Return H on N points per axis."""
         from spectral_ham import Hamiltonian, Torus
 
-        torus = Torus((N,) * self.metric.ndim, self.lengths)
+        torus = Torus((N,) * self.metric.ndim, lengths=self.lengths)
         return Hamiltonian(torus, inverse_metric=self.metric, **self.options)
 
     def exact(self, torus: "Torus") -> tuple["torch.Tensor", "torch.Tensor"]:

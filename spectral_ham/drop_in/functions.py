@@ -21,8 +21,9 @@ from spectral_ham._internal.checks import (
 )
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.backends import Backend, ConstantCoefficientOperator, get_backend
-from spectral_ham.drop_in.context import MetricDiagonal, current_frame, spatial_components
+from spectral_ham.drop_in.context import current_frame
 from spectral_ham.drop_in.create_potential import create_potential
+from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components
 from spectral_ham.execution import apply, compiled_apply
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.operators.hamiltonian import kinetic_factor
