@@ -121,7 +121,7 @@ def test_broken_operators_do_not_pass(capsys, monkeypatch, broken, backend, verd
             inner.setattr(sh, "Hamiltonian", original)
             return broken(torus, **options)
 
-    monkeypatch.setattr(sh, "Hamiltonian", build)
+    monkeypatch.setattr("spectral_ham.cli.converge.Hamiltonian", build)
     status, study = converge(capsys, *arguments)
     assert status == 1
     assert study.verdict is verdict
@@ -253,9 +253,8 @@ def test_entry_point_is_main():
 
 def test_runs_in_a_process_of_its_own_without_greek_letters():
     """A terminal in ASCII gets question marks, and the exit status of the study."""
-    code = "import sys; from spectral_ham.cli import main; sys.exit(main())"
     arguments = ["converge", "--backend", "fd", "--grids", "16", "32"]
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    command = [sys.executable, "-W", "error", "-m", "spectral_ham", *arguments]
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
