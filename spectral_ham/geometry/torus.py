@@ -109,12 +109,12 @@ class Torus(Frozen):
 
         The tables are cached per device and dtype; each call returns fresh copies.
         """
-        return tuple(self._open(axis, self.wavenumbers(axis, dtype, device)) for axis in range(self.ndim))
+        return tuple(on_axis(axis, self.wavenumbers(axis, dtype, device), self.ndim) for axis in range(self.ndim))
 
     def coordinates(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> tuple[torch.Tensor, ...]:
         """Return one open grid of points x_j = origin + j·L/N per axis, ready to broadcast: (N_x, 1), (1, N_y)."""
         return tuple(
-            self._open(axis, start + step * torch.arange(n, dtype=torch.float64)).to(device, dtype)
+            on_axis(axis, start + step * torch.arange(n, dtype=torch.float64), self.ndim).to(device, dtype)
             for axis, (n, step, start) in enumerate(zip(self.shape, self.spacing, self.origin, strict=True))
         )
 
@@ -123,8 +123,10 @@ class Torus(Frozen):
             raise invalid("Torus.wavenumbers(axis=...)", f"an axis of this {self.ndim}-D torus", axis)
         return axis % self.ndim
 
-    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
-        return values.reshape([-1 if i == axis else 1 for i in range(self.ndim)])
+
+def on_axis(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Return ``values`` (N, …) on an open grid: N on ``axis``, 1 on the other grid axes, channels behind."""
+    return values.reshape([-1 if i == axis else 1 for i in range(ndim)] + list(values.shape[1:]))
 
 
 def mode_numbers(n: int) -> torch.Tensor:

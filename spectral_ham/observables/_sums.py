@@ -1,4 +1,4 @@
-"""What the observables share: |T|² summed over channels, shares per axis, open grids."""
+"""What the observables share: |T|² summed over channels, shares per axis."""
 
 import torch
 
@@ -18,8 +18,3 @@ def marginals(torus: Torus, values: torch.Tensor) -> list[torch.Tensor]:
     others = [tuple(i for i in range(torus.ndim) if i != axis) for axis in range(torus.ndim)]
     doubled = values.to(torch.float64)
     return [(doubled.sum(dim) if dim else doubled) / total for dim in others]
-
-
-def on_axis(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
-    """Return ``values`` (N,) on an open grid: N on ``axis``, 1 on the others."""
-    return values.reshape([-1 if i == axis else 1 for i in range(ndim)])

@@ -4,7 +4,8 @@ import torch
 
 from spectral_ham._internal.checks import check_field
 from spectral_ham.execution.fft import transform
-from spectral_ham.observables._sums import marginals, on_axis, squared_per_point
+from spectral_ham.geometry.torus import on_axis
+from spectral_ham.observables._sums import marginals, squared_per_point
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
 

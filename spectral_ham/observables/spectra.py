@@ -4,8 +4,8 @@ import torch
 
 from spectral_ham._internal.checks import as_number, check_field, invalid
 from spectral_ham.execution.fft import transform
-from spectral_ham.geometry.torus import Torus
-from spectral_ham.observables._sums import on_axis, squared_per_point
+from spectral_ham.geometry.torus import Torus, on_axis
+from spectral_ham.observables._sums import squared_per_point
 
 
 def spectrum(torus: Torus, T: torch.Tensor) -> torch.Tensor:
