@@ -19,9 +19,6 @@ BackendName: TypeAlias = Literal["spectral", "fd"]
 ExecutionName: TypeAlias = Literal["auto", "measure", "fft", "dense", "stencil"]
 """What ``execution=`` takes."""
 
-StencilOrder: TypeAlias = Literal[2, 4, 6, 8]
-"""What ``stencil_order=`` takes."""
-
 GradientMode: TypeAlias = Literal["auto", "autograd", "checkpoint", "reversible"]
 """What ``gradient=`` of `evolve` takes."""
 

@@ -117,12 +117,11 @@ class GeometryContext:
 
     def __enter__(self) -> Self:
         global _open_contexts
-        outer = current_frame()
-        own = not isinstance(self._g_inv_diag, Inherit)
+        inherits = isinstance(self._g_inv_diag, Inherit)
         frame = _Frame(
-            g_inv=outer.g_inv if isinstance(self._g_inv_diag, Inherit) else self._g_inv_diag,
-            backend=outer.backend if isinstance(self._backend, Inherit) else self._backend,
-            validate=self._validate if own else outer.validate,
+            g_inv=self.g_inv,
+            backend=self.backend,
+            validate=current_frame().validate if inherits else self._validate,
             owner=self,
             start=time.perf_counter(),
         )
