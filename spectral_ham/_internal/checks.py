@@ -175,18 +175,20 @@ def check_out(where: str, out: object, T: torch.Tensor, others: Iterable[torch.T
     compiling = torch.compiler.is_compiling()  # then memory and lazy bits cannot be looked at
     if not out.is_contiguous() or (not compiling and (out.is_conj() or out.is_neg())):
         raise invalid(where, "contiguous", f"strides {out.stride()}", "Allocate it with torch.empty_like.")
-    inputs = [tensor for tensor in (T, *others) if tensor is not None]
+    inputs = (T, *others)
     if torch.is_grad_enabled():
         for tensor in (out, *inputs):
-            if tensor.requires_grad:
+            if tensor is not None and tensor.requires_grad:
                 remedy = "Drop `out=`, or call under torch.no_grad()."
                 raise invalid(where, "None while a gradient is recorded", out, remedy)
-    if not compiling:
-        first = out.data_ptr()
-        last = first + out.nbytes
-        for tensor in inputs:
+    if compiling:
+        return out
+    first = out.data_ptr()
+    last = first + out.nbytes
+    for tensor in inputs:
+        if tensor is not None and tensor.device == out.device:
             start = tensor.data_ptr()
-            if start < last and first < start + _span(tensor) and tensor.device == out.device:
+            if start < last and first < start + _span(tensor):
                 raise invalid(where, "memory of its own", "a tensor that overlaps an input", "Use a second buffer.")
     return out
 
