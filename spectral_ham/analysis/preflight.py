@@ -18,7 +18,7 @@ from spectral_ham.errors import (
     UnderresolvedWarning,
     UnstableStepWarning,
 )
-from spectral_ham.observables.fields import spectrum, spectrum_tail
+from spectral_ham.observables import spectrum, spectrum_tail
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import SCHEMES
 
