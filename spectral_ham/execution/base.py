@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self, final
 
 import torch
 
@@ -62,10 +62,15 @@ class Execution(ABC):
     """A way of running Σ c_ij ∂_i ∂_j."""
 
     name: ClassVar[str]
+    needs_stencil: ClassVar[bool] = False
+    """Whether it runs local stencils only; else every circulant operator."""
 
-    @abstractmethod
+    @final
     def unsupported_reason(self, operator: ConstantCoefficientOperator) -> str:
         """Return why this execution cannot run the operator, or an empty string if it can."""
+        if self.needs_stencil and operator.backend.stencil is None:
+            return f"backend={operator.backend.name!r} has no local stencil"
+        return ""
 
     @abstractmethod
     def prepare(self, operator: ConstantCoefficientOperator, kind: Kind) -> Prepared:

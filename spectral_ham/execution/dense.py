@@ -24,10 +24,6 @@ class Dense(Execution):
 
     name: ClassVar[str] = "dense"
 
-    def unsupported_reason(self, operator: ConstantCoefficientOperator) -> str:  # noqa: ARG002
-        """Return an empty string: every 1-D operator on a periodic axis is a circulant matrix."""
-        return ""
-
     def prepare(self, operator: ConstantCoefficientOperator, kind: Kind) -> "DenseOperator":
         """Return the operator with c·∂² for each term on the diagonal, and c·∂_j, then ∂_i, for each term off it."""
 

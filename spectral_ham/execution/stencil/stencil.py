@@ -16,12 +16,7 @@ class Stencil(Execution):
     """Σ_i Σ_r w^i_r (X_{+r} + X_{−r}) + V∘X: in one pass by a fused kernel, else by torch's operations."""
 
     name: ClassVar[str] = "stencil"
-
-    def unsupported_reason(self, operator: ConstantCoefficientOperator) -> str:
-        """Return a reason for a backend without a local stencil."""
-        if operator.backend.stencil is None:
-            return f"backend={operator.backend.name!r} has no local stencil"
-        return ""
+    needs_stencil: ClassVar[bool] = True
 
     def prepare(self, operator: ConstantCoefficientOperator, kind: Kind) -> StencilOperator:
         """Return the operator with the weights w·c/Δ_i² of each ∂_i², and d/Δ_i, d·c/Δ_j of each ∂_i ∂_j.
