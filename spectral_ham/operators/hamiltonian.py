@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from functools import partial
+from typing import TYPE_CHECKING, final
 
 import torch
 
 from spectral_ham._internal.checks import as_complex, as_scalar, check_field, check_out
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.backends import ConstantCoefficientOperator, get_backend
+from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.errors import NotHermitianError
 from spectral_ham.execution import BoundOperator, apply
 from spectral_ham.execution.precision import inner
-from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike, as_metric
+from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
 from spectral_ham.geometry.torus import Torus
-from spectral_ham.operators.laplacian import detached
 from spectral_ham.operators.matrices import dense_matrix, linear_operator
 from spectral_ham.operators.multiplier import FourierMultiplier
+from spectral_ham.operators.scaled_laplacian import ScaledLaplacian
 from spectral_ham.potentials import Potential, PotentialLike, StaticPotential, as_potential
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ class Hamiltonian(Frozen):
     hbar: Scalar
     mass: Scalar
     execution: str
+    _kinetic: ScaledLaplacian = field(repr=False)
     _bound: BoundOperator = field(repr=False)
-    _memo: Memo[Any] = field(repr=False)
+    """The kinetic part, with V where V is static and pointwise."""
 
     def __init__(
         self,
@@ -87,24 +88,19 @@ class Hamiltonian(Frozen):
         stencil_order: int = 2,
         execution: str = "auto",
     ) -> None:
-        metric = as_metric(inverse_metric, torus)
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
-        coefficients = detached(metric.coefficients(kinetic_factor(hbar, mass)))
-        kinetic = ConstantCoefficientOperator(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
-        bound = None if potential is None else as_potential(potential, torus)
-        self._set(torus=torus, inverse_metric=metric, hbar=hbar, mass=mass, execution=execution)
-        self._set(
-            potential=bound, _bound=BoundOperator(kinetic, execution).with_potential(_pointwise(bound)), _memo=Memo()
-        )
+        factor = partial(kinetic_factor, hbar, mass)
+        kinetic = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution, factor)
+        V = None if potential is None else as_potential(potential, torus)
+        self._set(torus=torus, inverse_metric=kinetic.metric, hbar=hbar, mass=mass, execution=execution)
+        self._set(potential=V, _kinetic=kinetic, _bound=kinetic.bound.with_potential(_pointwise(V)))
 
     def __repr__(self) -> str:
         V = "None" if self.potential is None else type(self.potential).__name__
-        discretization = f"backend={self._bound.operator.backend!r}, execution={self.execution!r}"
         hbar, mass = (float(x.detach()) if isinstance(x, torch.Tensor) else x for x in (self.hbar, self.mass))
         return (
-            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, "
-            f"hbar={hbar}, mass={mass}, "
-            f"{discretization})"
+            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, hbar={hbar}, "
+            f"mass={mass}, backend={self._bound.operator.backend!r}, execution={self.execution!r})"
         )
 
     @property
@@ -114,19 +110,8 @@ class Hamiltonian(Frozen):
 
     @property
     def kinetic(self) -> ConstantCoefficientOperator:
-        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data.
-
-        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
-        """
-        coefficients = self._live_coefficients()
-        operator = self._bound.operator
-        return operator if coefficients is None else operator.with_coefficients(coefficients)
-
-    def _live_coefficients(self) -> tuple[Scalar, ...] | None:
-        """Return the coefficients computed for this call, or None where they carry no gradient and stay."""
-        if self._bound.operator.is_static:
-            return None
-        return self.inverse_metric.coefficients(kinetic_factor(self.hbar, self.mass))
+        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data."""
+        return self._kinetic.operator
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
         """Return H[T] at time ``t``, written into ``out`` if it is given.
@@ -138,7 +123,7 @@ class Hamiltonian(Frozen):
         """
         check_field("H(T)", T, self.torus.shape)
         bound, V = self._bound, self.potential
-        live = None if bound.operator.is_static else self._live_coefficients()
+        live = None if bound.operator.is_static else self._kinetic.live_coefficients()
         if V is None:
             return apply(bound, T, out, None, live)
         if bound.potential is not None:  # V is prepared with the kinetic part
@@ -169,7 +154,7 @@ class Hamiltonian(Frozen):
             >>> torch.allclose(free(T).abs().square().sum(), T.abs().square().sum())
             True
         """
-        return FourierMultiplier(self.torus, lambda: f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
+        return self._kinetic.function(f)
 
     def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
@@ -185,7 +170,11 @@ class Hamiltonian(Frozen):
         """
         points = self.torus.size
         interaction = None if self.potential is None else self.potential.energy_density(T, t)
-        HT = self(T, t=t) if interaction is None else apply(self._bound, T, coefficients=self._live_coefficients())
+        HT = (
+            self(T, t=t)
+            if interaction is None
+            else apply(self._kinetic.bound, T, coefficients=self._kinetic.live_coefficients())
+        )
         per_point = inner(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
         E: torch.Tensor = per_point.sum(dtype=torch.float64)
         if interaction is not None:
@@ -204,27 +193,22 @@ class Hamiltonian(Frozen):
             >>> sh.Hamiltonian(sh.Torus(8), backend="fd").spectral_bounds()
             (0.0, 2.0)
         """
-        lowest, highest = self.kinetic_bounds
+        K_min, K_max = self.kinetic_bounds
         V = self.potential_at(t)
         if V is None:
-            return lowest, highest
+            return K_min, K_max
         if not V.is_hermitian:
             raise NotHermitianError(
                 "`H.spectral_bounds()` must be called for a Hermitian H, but the potential is not Hermitian: "
                 "its eigenvalues are not real. Pass its Hermitian part."
             )
         V_min, V_max = V.bounds()
-        return lowest + V_min, highest + V_max
+        return K_min + V_min, K_max + V_max
 
     @property
     def kinetic_bounds(self) -> tuple[float, float]:
         """The smallest and the largest kinetic energy of the grid."""
-
-        def bounds() -> tuple[float, float]:
-            symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
-            return float(symbol.min()), float(symbol.max())
-
-        return self._memo.get("kinetic bounds", bounds) if self._bound.operator.is_static else bounds()
+        return self._kinetic.bounds
 
     @property
     def is_hermitian(self) -> bool:

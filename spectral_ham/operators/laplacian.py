@@ -8,12 +8,13 @@ import torch
 
 from spectral_ham._internal.checks import check_field, invalid
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.typing import Device, Scalar
-from spectral_ham.backends import ConstantCoefficientOperator, get_backend
-from spectral_ham.execution import BoundOperator, apply
-from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike, as_metric
+from spectral_ham._internal.typing import Device
+from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.execution import apply
+from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.operators.multiplier import FourierMultiplier
+from spectral_ham.operators.scaled_laplacian import ScaledLaplacian
 
 
 @final
@@ -50,7 +51,7 @@ class Laplacian(Frozen):
     torus: Torus
     inverse_metric: InverseMetric
     execution: str
-    _bound: BoundOperator = field(repr=False)
+    _scaled: ScaledLaplacian = field(repr=False)
 
     def __init__(
         self,
@@ -61,48 +62,34 @@ class Laplacian(Frozen):
         stencil_order: int = 2,
         execution: str = "auto",
     ) -> None:
-        metric = as_metric(inverse_metric, torus)
-        chosen = get_backend(backend, stencil_order)
-        operator = ConstantCoefficientOperator(torus, chosen, metric.terms, detached(metric.coefficients()))
-        bound = BoundOperator(operator, execution)
-        self._set(torus=torus, inverse_metric=metric, execution=execution, _bound=bound)
+        scaled = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution)
+        self._set(torus=torus, inverse_metric=scaled.metric, execution=execution, _scaled=scaled)
 
     def __repr__(self) -> str:
-        discretization = f"backend={self._bound.operator.backend!r}, execution={self.execution!r}"
+        discretization = f"backend={self.operator.backend!r}, execution={self.execution!r}"
         return f"Laplacian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, {discretization})"
 
     @property
     def backend(self) -> str:
         """Name of the backend."""
-        return self._bound.operator.backend.name
+        return self.operator.backend.name
 
     @property
     def operator(self) -> ConstantCoefficientOperator:
-        """Σ_ij g^ij ∂_i ∂_j as data.
-
-        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
-        """
-        coefficients = self._live_coefficients()
-        operator = self._bound.operator
-        return operator if coefficients is None else operator.with_coefficients(coefficients)
-
-    def _live_coefficients(self) -> tuple[Scalar, ...] | None:
-        """Return the coefficients computed for this call, or None where they carry no gradient and stay."""
-        if self._bound.operator.is_static:
-            return None
-        return self.inverse_metric.coefficients()
+        """Σ_ij g^ij ∂_i ∂_j as data."""
+        return self._scaled.operator
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return ∇²_g T, written into ``out`` if it is given."""
         check_field("Laplacian(T)", T, self.torus.shape)
-        return apply(self._bound, T, out, coefficients=self._live_coefficients())
+        return apply(self._scaled.bound, T, out, None, self._scaled.live_coefficients())
 
     def symbol(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> torch.Tensor:
         """Return the symbol of ∇²_g over all modes in FFT order: real, ≤ 0, torus.shape.
 
         For "spectral" it is −Σ_ij g^ij k_i k_j; for "fd" the k are modified wavenumbers.
         """
-        symbol = self.operator.symbol(torch.float64, torch.device("cpu"))
+        symbol = self._scaled.symbol
         return symbol.to(device, dtype) if symbol.requires_grad else symbol.to(device, dtype, copy=True)
 
     def function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> "FourierMultiplier":
@@ -127,9 +114,4 @@ class Laplacian(Frozen):
         """
         if not callable(f):
             raise invalid("Laplacian.function(f=...)", "a function of the symbol", f, error=TypeError)
-        return FourierMultiplier(self.torus, lambda: f(self.symbol()))
-
-
-def detached(coefficients: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-    """Return the values alone: what is kept holds no graph."""
-    return tuple(c.detach() if isinstance(c, torch.Tensor) else c for c in coefficients)
+        return self._scaled.function(f)
