@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Run the benchmarks of the repository that this package is a clone of: they are not in the wheel."""
+    """Run the benchmarks of a cloned repository; the wheel does not contain them."""
     import spectral_ham
 
     root = Path(spectral_ham.__file__).parents[1]

@@ -37,7 +37,7 @@ class GridConvergence:
         uncertainty: F_s·|f₂ − f₁|/(r₂₁^p − 1), in units of the value; None if the values diverge.
         safety_factor: F_s, 1.25 or 3.
         asymptotic_ratio: U₃₂/(r₂₁^p U₂₁), which is 1 in the asymptotic range. Its p must not come from the same three
-            grids (it would be 1 whatever they say): it is the expected order, else the order on the next coarser three
+            grids (the ratio would always be 1): it is the expected order, else the order on the next coarser three
             grids, and None when there is neither.
 
     Example:

@@ -21,7 +21,7 @@ from spectral_ham.geometry.inverse_metric import InverseMetric
 from spectral_ham.geometry.torus import Torus, on_axis
 
 MAX_MATHIEU_Q = 20.0
-"""Beyond it SciPy 1.17 is not to be trusted: its a_5(20.9) is 15.03, and the right value is 37.4."""
+"""Above this q, SciPy 1.17 can return wrong values: 15.03 for a_5(20.9), where 37.4 is right."""
 
 
 @dataclass(frozen=True, init=False)
@@ -139,7 +139,7 @@ class CosineLattice(Frozen):
         return energies, states.to(device, dtype)
 
     def mathieu_energies(self, count: int) -> torch.Tensor:
-        """Return the ``count`` lowest energies from SciPy's Mathieu characteristic values: a second witness.
+        """Return the ``count`` lowest energies from SciPy's Mathieu characteristic values: an independent check.
 
         With s = c (nπ/L)² and q = ``|V0|``/(2s), E = s·a_r(q) and s·b_r(q): even r only for n = 1, every r for n = 2.
         The sign of V0 only swaps a_r and b_r of odd r. More periods need orders that are not integers, which SciPy

@@ -67,7 +67,7 @@ def plane_wave_symbol(torus: Torus, modes: IntPerAxis, inverse_metric: InverseMe
     """Symbol of ∇²_g on a plane wave: −Σ_ij g^ij k_i k_j with k = 2π·modes/L, in the continuum.
 
     A spectral grid reproduces it for −N/2 < n < N/2 on every axis. On the Nyquist line of an even N the sampled wave
-    does not know the sign of k: the grid keeps k² and drops the cross terms, so with g^xy this is not its symbol.
+    is the same for k and −k: the grid keeps k² and drops the cross terms, so with g^xy its symbol is another.
 
     Args:
         torus: the grid; only its lengths count.

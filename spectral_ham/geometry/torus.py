@@ -96,7 +96,7 @@ class Torus(Frozen):
             device: where to put the result.
 
         Shape:
-            (N,). A fresh tensor: writing into it harms nobody.
+            (N,). A copy, which may be written into.
         """
         axis = self._axis(axis)
         n, length = self.shape[axis], self.lengths[axis]

@@ -47,7 +47,7 @@ def fidelity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     check_tensor("fidelity(a)", a)
     check_field("fidelity(b)", b, tuple(a.shape))
     dtype = torch.result_type(a, b)
-    a, b = (field.to(dtype).reshape(*field.shape[:1], -1) for field in (a, b))  # rows first: they sum in double
+    a, b = (field.to(dtype).reshape(*field.shape[:1], -1) for field in (a, b))  # one sum per row, added in double
     overlap, aa, bb = (torch.linalg.vecdot(*pair).to(torch.complex128).sum() for pair in ((a, b), (a, a), (b, b)))
     result: torch.Tensor = (overlap * overlap.conj()).real / (aa.real * bb.real)
     return result.to(dtype.to_real())
