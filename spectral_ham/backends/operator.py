@@ -10,7 +10,7 @@ from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import geometry_memo
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.backends.base import Backend
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, on_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +69,12 @@ class ConstantCoefficientOperator(Frozen):
 
     def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
         """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""
-        total = torch.zeros((), dtype=dtype, device=device)
+        total, ndim = torch.zeros((), dtype=dtype, device=device), self.torus.ndim
         for (i, j), c in zip(self.terms, self.coefficients, strict=True):
             if i == j:
-                term = self._open(i, self.axis_symbol(i, 2, dtype, device))
+                term = on_axis(i, self.axis_symbol(i, 2, dtype, device), ndim)
             else:
-                first_i, first_j = (self._open(a, self.axis_symbol(a, 1, dtype, device)) for a in (i, j))
+                first_i, first_j = (on_axis(a, self.axis_symbol(a, 1, dtype, device), ndim) for a in (i, j))
                 term = -first_i * first_j
             total = total + (c * scale) * term
         return total.expand(self.torus.shape)
-
-    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
-        return values.reshape([-1 if i == axis else 1 for i in range(self.torus.ndim)])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import torch
 
@@ -20,7 +20,8 @@ from spectral_ham.execution.stencil.stencil import Stencil
 
 EXECUTIONS: dict[str, Execution] = {execution.name: execution for execution in (FFT(), Dense(), Stencil())}
 
-AUTO, MEASURE = "auto", "measure"
+AUTO: Final = "auto"
+MEASURE: Final = "measure"
 """What lets the planner choose: by a table, the same choice everywhere, or by timing the candidates here, once."""
 
 

@@ -10,7 +10,7 @@ import torch
 
 from spectral_ham._internal.checks import as_complex, as_scalar, check_field, check_out
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.typing import Scalar
+from spectral_ham._internal.typing import BackendName, ExecutionName, Scalar
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.errors import NotHermitianError
 from spectral_ham.execution import BoundOperator, apply
@@ -71,7 +71,7 @@ class Hamiltonian(Frozen):
     potential: Potential | None
     hbar: Scalar
     mass: Scalar
-    execution: str
+    execution: ExecutionName
     _kinetic: ScaledLaplacian = field(repr=False)
     _bound: BoundOperator = field(repr=False)
     """The kinetic part, with V where V is static and pointwise."""
@@ -84,9 +84,9 @@ class Hamiltonian(Frozen):
         potential: PotentialLike | None = None,
         hbar: Scalar = 1.0,
         mass: Scalar = 1.0,
-        backend: str = "spectral",
+        backend: BackendName = "spectral",
         stencil_order: int = 2,
-        execution: str = "auto",
+        execution: ExecutionName = "auto",
     ) -> None:
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
         factor = partial(kinetic_factor, hbar, mass)
@@ -104,7 +104,7 @@ class Hamiltonian(Frozen):
         )
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> BackendName:
         """Name of the backend."""
         return self._bound.operator.backend.name
 

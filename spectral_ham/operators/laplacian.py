@@ -8,7 +8,7 @@ import torch
 
 from spectral_ham._internal.checks import check_field, invalid
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.typing import Device
+from spectral_ham._internal.typing import BackendName, Device, ExecutionName
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution import apply
 from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
@@ -50,7 +50,7 @@ class Laplacian(Frozen):
 
     torus: Torus
     inverse_metric: InverseMetric
-    execution: str
+    execution: ExecutionName
     _scaled: ScaledLaplacian = field(repr=False)
 
     def __init__(
@@ -58,9 +58,9 @@ class Laplacian(Frozen):
         torus: Torus,
         *,
         inverse_metric: MetricLike | None = None,
-        backend: str = "spectral",
+        backend: BackendName = "spectral",
         stencil_order: int = 2,
-        execution: str = "auto",
+        execution: ExecutionName = "auto",
     ) -> None:
         scaled = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution)
         self._set(torus=torus, inverse_metric=scaled.metric, execution=execution, _scaled=scaled)
@@ -70,7 +70,7 @@ class Laplacian(Frozen):
         return f"Laplacian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, {discretization})"
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> BackendName:
         """Name of the backend."""
         return self.operator.backend.name
 
