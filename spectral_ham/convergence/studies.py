@@ -4,14 +4,7 @@ from collections.abc import Callable, Sequence
 
 from spectral_ham._internal.checks import as_number, invalid
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.convergence.base import (
-    CONSTANT_TOLERANCE,
-    ORDER_TOLERANCE,
-    PerResolution,
-    R,
-    above_floor,
-    as_errors,
-)
+from spectral_ham.convergence.base import CONSTANT_TOLERANCE, ORDER_TOLERANCE, PerResolution, R, above_floor, as_errors
 from spectral_ham.convergence.orders import pair_orders
 from spectral_ham.convergence.plan import Plan, as_expectation, make_plan
 from spectral_ham.convergence.richardson import GridConvergence, grid_convergence_index

@@ -24,7 +24,7 @@ from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_compone
 from spectral_ham.execution import apply
 from spectral_ham.execution.compile import traced_from_numbers
 from spectral_ham.execution.from_numbers import operator_from_numbers
-from spectral_ham.operators.hamiltonian import kinetic_factor
+from spectral_ham.operators.scaled_laplacian import kinetic_factor
 
 __all__ = [
     "create_potential",

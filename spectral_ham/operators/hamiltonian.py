@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import torch
 
-from spectral_ham._internal.checks import as_complex, as_scalar, check_field, check_out
-from spectral_ham._internal.frozen import Frozen
+from spectral_ham._internal.checks import as_scalar, check_field, check_out
 from spectral_ham._internal.typing import BackendName, ExecutionName, Scalar
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.errors import NotHermitianError
@@ -19,8 +18,9 @@ from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.operators.matrices import dense_matrix, linear_operator
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.operators.scaled_laplacian import ScaledLaplacian
-from spectral_ham.potentials import Potential, PotentialLike, StaticPotential, as_potential
+from spectral_ham.operators.scaled_laplacian import ScaledLaplacian, kinetic_factor
+from spectral_ham.operators.with_potential import WithPotential, complex_where, pointwise
+from spectral_ham.potentials import Potential, PotentialLike, as_potential
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Hamiltonian(Frozen):
+class Hamiltonian(WithPotential):
     """H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T on a periodic torus.
 
     Args:
@@ -93,7 +93,7 @@ class Hamiltonian(Frozen):
         kinetic = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution, factor)
         V = None if potential is None else as_potential(potential, torus)
         self._set(torus=torus, inverse_metric=kinetic.metric, hbar=hbar, mass=mass, execution=execution)
-        self._set(potential=V, _kinetic=kinetic, _bound=kinetic.bound.with_potential(_pointwise(V)))
+        self._set(potential=V, _kinetic=kinetic, _bound=kinetic.bound.with_potential(pointwise(V)))
 
     def __repr__(self) -> str:
         V = "None" if self.potential is None else type(self.potential).__name__
@@ -127,9 +127,9 @@ class Hamiltonian(Frozen):
         if V is None:
             return apply(bound, T, out, None, live)
         if bound.potential is not None:  # V is prepared with the kinetic part
-            return apply(bound, T if T.is_complex() else _like(bound.potential.values, T), out, None, live)
+            return apply(bound, T if T.is_complex() else complex_where(bound.potential.values, T), out, None, live)
         at_t = V.at(t, T)
-        T = _like(at_t.values, T)
+        T = complex_where(at_t.values, T)
         if not at_t.mixes_channels:
             return apply(bound, T, out, at_t.diagonal(T), live)
         VT = at_t.apply(T)  # before anything is written: it may refuse T
@@ -140,7 +140,7 @@ class Hamiltonian(Frozen):
     def with_potential(self, potential: PotentialLike | None) -> "Hamiltonian":
         """Return the Hamiltonian with the same kinetic part, tables included, and another potential."""
         V, other = None if potential is None else as_potential(potential, self.torus), copy(self)
-        other._set(potential=V, _bound=self._bound.with_potential(_pointwise(V)))
+        other._set(potential=V, _bound=self._bound.with_potential(pointwise(V)))
         return other
 
     def kinetic_function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
@@ -210,14 +210,6 @@ class Hamiltonian(Frozen):
         """The smallest and the largest kinetic energy of the grid."""
         return self._kinetic.bounds
 
-    @property
-    def is_hermitian(self) -> bool:
-        """Whether H† = H, by value: a complex V with zero imaginary part is real. V(t) is judged at t = 0."""
-        if not self.is_linear:
-            return True  # V[T] is real
-        V = self.potential_at(0.0)
-        return V is None or V.is_hermitian
-
     def as_matrix(self, *, t: float = 0.0) -> torch.Tensor:
         """Return H as a dense (n, n) matrix over grid points, C order: H[T].flatten() = M @ T.flatten().
 
@@ -255,40 +247,3 @@ class Hamiltonian(Frozen):
     def execution_for(self, T: torch.Tensor) -> str:
         """Return the execution that runs on fields like T: the pinned one, or the planner's choice."""
         return self._bound.execution_for(T)
-
-    @property
-    def is_real(self) -> bool:
-        """Whether H[T] is real for a real T. V(t) is judged at t = 0."""
-        V = self.potential_at(0.0) if self.is_linear else None
-        return V is None or not V.values.is_complex()
-
-    @property
-    def is_static(self) -> bool:
-        """Whether H is linear and the same at all times."""
-        return self.potential is None or self.potential.is_static
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether H[T] is linear in T."""
-        return self.potential is None or self.potential.is_linear
-
-    def potential_at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential | None:
-        """Return V at time ``t`` in the state ``T``, or None for V = 0."""
-        return None if self.potential is None else self.potential.at(t, T)
-
-
-def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:
-    """Return −ħ²/2m, in double precision."""
-    hbar, mass = (x.double() if isinstance(x, torch.Tensor) else x for x in (hbar, mass))
-    return -(hbar**2) / (2 * mass)
-
-
-def _like(values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
-    """Return T, complex where V is."""
-    return T.to(as_complex(T.dtype)) if values.is_complex() and not T.is_complex() else T
-
-
-def _pointwise(V: Potential | None) -> StaticPotential | None:
-    """Return V if it stays and multiplies pointwise, so that it is prepared with the operator."""
-    static = None if V is None or not V.is_static else V.at(0.0)
-    return None if static is None or static.mixes_channels else static
