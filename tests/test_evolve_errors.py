@@ -8,7 +8,7 @@ import torch
 import spectral_ham as sh
 from spectral_ham.propagators import METHODS, CrankNicolson, Lanczos, propagator
 
-# Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
+# Small grids and rough fields on purpose: what evolve says of them is test_preflight.py's subject.
 pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
 TORUS = sh.Torus((5, 6), lengths=(4.1, 5.3), origin=(-0.4, 0.9))
