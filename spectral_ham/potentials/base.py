@@ -35,6 +35,8 @@ class StaticPotential(Potential):
 
     values: torch.Tensor
     is_static: ClassVar[bool] = True
+    mixes_channels: ClassVar[bool] = False
+    """Whether V couples channels, as a matrix does."""
 
     @final
     def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002

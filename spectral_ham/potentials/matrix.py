@@ -1,7 +1,7 @@
 """A potential that mixes channels: a D×D matrix at every grid point."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch.nn.functional import pad
@@ -39,6 +39,7 @@ class MatrixPotential(StaticPotential):
     """
 
     values: torch.Tensor
+    mixes_channels: ClassVar[bool] = True
 
     def __init__(self, values: torch.Tensor) -> None:
         where = "MatrixPotential(values=...)"
