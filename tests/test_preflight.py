@@ -419,3 +419,60 @@ def test_advise_refuses_what_it_cannot_judge():
     with pytest.raises(ValueError, match="'strang'"):
         preflight.advise(H, random_field((10, 11)), method="strange", dt=0.1)
     assert np.isfinite(rounding.rounding_error(H, random_field((10, 11)), "exact"))
+
+
+# Once for one object and one cause
+
+
+def told(H, T, **given):
+    """Return the kinds of warnings that `evolve` issues."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sh.evolve(H, T, 2.0, **given)
+    return [warning.category for warning in caught]
+
+
+def test_each_cause_is_told_once_for_one_hamiltonian():
+    H, T = resonant_problem()
+    resonance = {"method": "strang", "dt": 2 * math.pi / 32}
+    assert told(H, T, **resonance) == [sh.SplittingResonanceWarning]
+    assert told(H, T, **resonance) == []
+    assert told(H, T.to(torch.complex64), **resonance) == []  # another run, the same cause
+    assert told(H, T, method="strang", dt=0.25) == [sh.SplittingResonanceWarning]  # another cause
+    assert told(resonant_problem()[0], T, **resonance) == [sh.SplittingResonanceWarning]  # another H
+    assert told(H.with_potential(H.potential), T, **resonance) == [sh.SplittingResonanceWarning]
+
+
+def test_a_field_that_is_badly_resolved_is_told_once_whatever_the_method():
+    H, T = hamiltonian("fd"), random_field((10, 11))
+    assert told(H, T, method="strang", dt=0.01) == [sh.UnderresolvedWarning]
+    assert told(H, random_field((10, 11, 2)), method="lie", dt=0.01) == []
+
+
+def test_a_run_that_was_judged_before_is_not_judged_again(monkeypatch):
+    looked = []
+    monkeypatch.setattr(preflight, "advise", lambda *_, **__: looked.append(1) or ())
+    H, T = hamiltonian(), random_field((10, 11))
+    for dt in (0.1, 0.1, 0.2, 0.1):
+        sh.evolve(H, T, 2.0, method="strang", dt=dt)
+        sh.evolve(H, 2 * T, 2.0, method="strang", dt=dt)
+    assert len(looked) == 2
+
+
+@pytest.mark.parametrize(("backend", "V"), [("spectral", None), ("spectral", 5.0), ("fd", 5.0), ("spectral", "cosine")])
+def test_few_channels_are_transformed_and_none_where_nothing_depends_on_them(monkeypatch, backend, V):
+    transformed = []
+    for name in ("spectrum", "spectrum_tail"):
+        looks = getattr(resolution, name)
+        monkeypatch.setattr(resolution, name, lambda torus, T, looks=looks: transformed.append(T) or looks(torus, T))
+    torus = sh.Torus((12, 15), lengths=(2.1, 3.7))
+    potential = cosine(1.0, torus) if V == "cosine" else None if V is None else torch.full((12, 15), V)
+    T = sh.exact.plane_wave(torus, (1, -1)).reshape(12, 15, 1, 1).repeat(1, 1, 16, 16)
+    assert resolution.underresolved(hamiltonian(backend, 8, potential, torus), T) is None
+    assert [x.numel() for x in transformed] == ([8 * 12 * 15] if backend == "fd" or V == "cosine" else [])
+
+
+def test_a_sample_of_empty_channels_is_no_sample():
+    T = torch.zeros(10, 11, 300, dtype=torch.complex128)
+    T[..., 7] = random_field((10, 11))
+    assert resolution.underresolved(hamiltonian("fd"), T) is not None

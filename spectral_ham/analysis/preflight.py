@@ -1,6 +1,6 @@
 """Pre-flight checks: what is likely to go wrong in a run, told before it starts, each time with the remedy.
 
-`advise` is pure: it returns warnings, and `evolve` issues those that are new to H. Each check is a function of its own.
+`advise` is pure: it returns warnings, and `evolve` issues the new ones. Each check is a function of its own.
 """
 
 import math

@@ -40,12 +40,12 @@ def _lanczos(problem: MatrixProblem, k: int, tol: float, X: "Array") -> "tuple[A
     try:
         X = eigsh(operator, k=k, which="SA", v0=X.sum(axis=1), maxiter=MAX_RESTARTS)[1]
     except ArpackNoConvergence as error:
-        raise not_converged("eigenstates", math.inf, tol) from error
+        raise not_converged(problem.call, math.inf, tol) from error
     energies, X, residuals = _ritz(problem, X)
     allowed = problem.allowed(energies[:k], tol)
     if not bool((residuals[:k] <= allowed).all()):
         worst = int((residuals[:k] / allowed).argmax())
-        raise not_converged("eigenstates", float(residuals[worst]), float(allowed[worst]))
+        raise not_converged(problem.call, float(residuals[worst]), float(allowed[worst]))
     return energies[:k], X[:, :k]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class MatrixProblem:
     """H as a matrix on flattened fields: it takes X of shape (size, columns)."""
 
+    call: str
     H: Hamiltonian
     shape: tuple[int, ...]
     device: torch.device
@@ -73,6 +74,7 @@ def matrix_problem(where: str, H: Hamiltonian) -> MatrixProblem:
     bounds = H.spectral_bounds()
     shift = 0.0 if V is None else V.mean().real - V.bounds()[0]
     return MatrixProblem(
+        where.removesuffix("(H)"),
         H,
         H.torus.shape + ((V.values.shape[-1],) if V is not None and V.mixes_channels else ()),
         torch.device("cpu") if V is None else V.values.device,

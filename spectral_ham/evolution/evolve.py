@@ -14,7 +14,7 @@ from spectral_ham.evolution.method_facts import check_reversible
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.recorder import Observable, Observer, Recorder
 from spectral_ham.evolution.restart import RestartFile, restart_file
-from spectral_ham.evolution.solution import Trajectory
+from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
 from spectral_ham.operators.hamiltonian import Hamiltonian
@@ -99,14 +99,22 @@ def evolve(
         warnings.warn(advice, stacklevel=2)
     title = choice.name if progress else None
 
-    def run(steps: int, file: RestartFile | None = None) -> Trajectory:
-        recorder = Recorder(problem, observables or {}, callback, title, file)
-        return integrate(problem, choice, steps, recorder, gradient)
+    def recorder(file: RestartFile | None = None) -> Recorder:
+        return Recorder(problem, observables, callback, title, file)
+
+    def trial(steps: int) -> Trajectory:
+        return integrate(problem, choice, steps, Recorder(problem, progress=title), "autograd")
+
+    def final(steps: int, found: Trajectory) -> Trajectory:
+        if problem.is_recorded:
+            return integrate(problem, choice, steps, recorder(), gradient)
+        return observed(found, recorder())
 
     if choice.searches:
         if restart is not None:
             needs = "used with dt=, not while the step is searched for"
             raise invalid("evolve(restart=...)", needs, restart)
-        return step_doubling(problem, choice, run)
+        return step_doubling(problem, choice, trial, final)
     steps = 1 if choice.dt is None else times.steps(choice.dt)
-    return run(steps, None if restart is None else restart_file(restart, problem, choice))
+    file = None if restart is None else restart_file(restart, problem, choice)
+    return integrate(problem, choice, steps, recorder(file), gradient)

@@ -22,10 +22,11 @@ def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, 
     """
     schedule = problem.schedule
     pace = Leaps(schedule) if choice.leaps else EqualSteps(schedule, steps)
-    stepper = Stepper(problem, choice, gradient, pace.steps)
+    state, kept = recorder.start()
+    stepper = Stepper(problem, choice, gradient, pace.steps, kept.counters)
 
     def solved(state: State, steps: int) -> Trajectory:
-        return solution(problem, choice, pace, state, kept, stepper.counters, steps=steps)
+        return solution(problem, choice, pace, state, kept, steps=steps)
 
     def checked(state: State, last: State) -> State:
         if state.is_finite:
@@ -38,7 +39,6 @@ def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, 
             last.t,
         )
 
-    state, kept = recorder.start()
     saved = len(kept.times)
     with recorder:
         for number, target in enumerate(schedule.targets[saved:], start=saved):

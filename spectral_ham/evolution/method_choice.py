@@ -155,10 +155,10 @@ def first_steps(problem: Problem, method: str) -> int:
     duration = abs(schedule.duration)
     V = H.potential_at(schedule.start, T)
     steps = 8
-    if V is not None and V.is_hermitian:
+    if V is not None and not V.is_hermitian:
+        return steps
+    if V is not None:
         low, high = V.bounds()
         steps = max(steps, math.ceil(2 * duration * (high - low) / hbar_of(H)))
-    if not problem.is_hermitian:
-        return steps
     limit = max_stable_dt(H, method, T=T, t=schedule.start, imaginary=problem.imaginary)
     return max(steps, math.ceil(duration / (0.9 * limit))) if 0 < limit < math.inf else steps

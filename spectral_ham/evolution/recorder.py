@@ -12,6 +12,7 @@ from spectral_ham._internal.norm import two_norm
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.restart import RestartFile
 from spectral_ham.evolution.times import SAME
+from spectral_ham.propagators import Counters
 
 Observable: TypeAlias = Callable[[torch.Tensor, float], torch.Tensor]
 Observer: TypeAlias = Callable[[torch.Tensor, float], object]
@@ -46,11 +47,12 @@ class State:
 
 @dataclass(frozen=True)
 class Kept:
-    """Times, fields, and observables that were saved so far."""
+    """Times, fields, and observables that were saved so far, and what was spent on the run."""
 
     times: list[float]
     fields: list[torch.Tensor]
     values: dict[str, list[torch.Tensor]]
+    counters: Counters
 
 
 class Recorder:
@@ -67,14 +69,14 @@ class Recorder:
     def __init__(
         self,
         problem: Problem,
-        observables: Mapping[str, Observable],
+        observables: Mapping[str, Observable] | None = None,
         callback: Observer | None = None,
         progress: str | None = None,
         file: RestartFile | None = None,
     ) -> None:
         self._schedule = problem.schedule
         self._start = State(problem.schedule.start, problem.T, 0, problem.norm)
-        self._observables = observables
+        self._observables = observables or {}
         self._callback = callback
         self._file = file
         self._progress = progress
@@ -98,8 +100,8 @@ class Recorder:
         """Return the state to start from, and what was kept before: those of the restart file, if there is one."""
         written = None if self._file is None else self._file.load()
         if written is None:
-            return self._start, Kept([], [], {name: [] for name in self._observables})
-        kept = Kept(written["times"], written["fields"], written["values"])
+            return self._start, Kept([], [], {name: [] for name in self._observables}, Counters())
+        kept = Kept(written["times"], written["fields"], written["values"], Counters(**written["counters"]))
         return State.at(written["t"], written["T"], written["done"]), kept
 
     def passed(self, before: State, state: State, kept: Kept) -> None:
@@ -108,7 +110,8 @@ class Recorder:
             self._bar.update(abs(state.t - before.t))
         if self._file is not None:
             ends = abs(state.t - self._schedule.end) <= SAME * abs(self._schedule.duration)
-            self._file.offer({"t": state.t, "T": state.T, "done": state.done, **vars(kept)}, now=ends)
+            position = {"t": state.t, "T": state.T, "done": state.done}
+            self._file.offer({**position, **vars(kept), "counters": vars(kept.counters)}, now=ends)
 
     def save(self, kept: Kept, t: float, T: torch.Tensor) -> None:
         """Keep field and observables if ``t`` is a time to save: the last target may be the end alone."""

@@ -15,7 +15,7 @@ from spectral_ham.evolution.method_choice import Choice
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
-FORMAT = "spectral_ham restart 1"
+FORMAT = "spectral_ham restart 2"
 SECONDS_BETWEEN_WRITES = 20.0
 
 

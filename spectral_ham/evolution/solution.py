@@ -1,15 +1,14 @@
 """What `evolve` returns: times, fields, observables, and an account of how they came about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from spectral_ham.evolution.method_choice import Choice
 from spectral_ham.evolution.problem import Problem
-from spectral_ham.evolution.recorder import Kept, State
+from spectral_ham.evolution.recorder import Kept, Recorder, State
 from spectral_ham.evolution.times import Pace
-from spectral_ham.propagators import Counters
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,7 @@ class Trajectory:
     observables: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
-def solution(
-    problem: Problem, choice: Choice, pace: Pace, state: State, kept: Kept, counters: Counters, *, steps: int
-) -> Trajectory:
+def solution(problem: Problem, choice: Choice, pace: Pace, state: State, kept: Kept, *, steps: int) -> Trajectory:
     """Return the run up to ``state``, complete or not."""
     bound = None
     if choice.leaps and not (problem.imaginary and choice.name == "lanczos"):
@@ -88,14 +85,25 @@ def solution(
         reason=choice.reason,
         steps=steps,
         dt=pace.dt,
-        hamiltonian_applications=counters.hamiltonian_applications,
-        transforms=counters.transforms,
+        hamiltonian_applications=kept.counters.hamiltonian_applications,
+        transforms=kept.counters.transforms,
         error_bound=bound,
         norm_drift=drift,
     )
     times = torch.tensor(kept.times, dtype=torch.float64)
-    observables = {name: torch.stack(values) for name, values in kept.values.items() if values}
-    return Trajectory(times, _stacked(kept.fields, state.T), state.T, stats, observables)
+    return Trajectory(times, _stacked(kept.fields, state.T), state.T, stats, _observables(kept))
+
+
+def observed(trajectory: Trajectory, recorder: Recorder) -> Trajectory:
+    """Return a run that was made without observers, its saved fields shown to them."""
+    _, kept = recorder.start()
+    for t, T in zip(trajectory.times.tolist(), trajectory.fields, strict=True):
+        recorder.save(kept, t, T)
+    return replace(trajectory, observables=_observables(kept))
+
+
+def _observables(kept: Kept) -> dict[str, torch.Tensor]:
+    return {name: torch.stack(values) for name, values in kept.values.items() if values}
 
 
 def _stacked(fields: list[torch.Tensor], final: torch.Tensor) -> torch.Tensor:

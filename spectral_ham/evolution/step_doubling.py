@@ -19,7 +19,12 @@ MAX_STALLED = 2
 """Doublings in a row that hardly help, after which the search ends: rounding, or a V without derivatives."""
 
 
-def step_doubling(problem: Problem, choice: Choice, run: Callable[[int], Trajectory]) -> Trajectory:
+def step_doubling(
+    problem: Problem,
+    choice: Choice,
+    trial: Callable[[int], Trajectory],
+    final: Callable[[int, Trajectory], Trajectory],
+) -> Trajectory:
     """Return the finer of two runs, n and 2n steps, whose difference says that the finer one meets the tolerance.
 
     For a method of order p the finer run is off by difference/(2^p − 1).
@@ -27,7 +32,8 @@ def step_doubling(problem: Problem, choice: Choice, run: Callable[[int], Traject
     Args:
         problem: what is solved.
         choice: method and tolerance.
-        run: number of steps ↦ run. Trial runs record no gradient; the last one is made again where one is recorded.
+        trial: number of steps ↦ run, without observers and recording no gradient.
+        final: (number of steps, the trial run that was found) ↦ the run that is asked for.
 
     Raises:
         ValueError: the differences stop falling above the tolerance.
@@ -36,7 +42,7 @@ def step_doubling(problem: Problem, choice: Choice, run: Callable[[int], Traject
     n, stalled = first_steps(problem, choice.name), 0
     last: float | None = None
     with torch.no_grad():
-        coarse, fine = run(n), run(2 * n)
+        coarse, fine = trial(n), trial(2 * n)
         difference, agreement = _largest_difference(coarse, fine, problem.T), True
         while last is None or _error(difference, order) > tol:
             stalled = stalled + 1 if last is not None and last < ASYMPTOTIC and difference > last / 1.5 else 0
@@ -45,10 +51,10 @@ def step_doubling(problem: Problem, choice: Choice, run: Callable[[int], Traject
                 remedy = "Raise tol, use a method of higher order, or complex128 if rounding is what is left."
                 raise invalid("evolve(tol=...)", needs, tol, remedy)
             n, coarse, last = 2 * n, fine, difference
-            fine = run(2 * n)
+            fine = trial(2 * n)
             difference = _largest_difference(coarse, fine, problem.T)
             agreement = difference == 0 or 0.5 < last / difference / 2**order < 2.0
-    finest = run(2 * n) if problem.is_recorded else fine
+    finest = final(2 * n, fine)
     estimate = max(_error(difference, order), choice.rounding or 0.0)
     return replace(finest, stats=replace(finest.stats, error_estimate=estimate, agreement=agreement))
 

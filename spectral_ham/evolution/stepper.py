@@ -26,14 +26,15 @@ class Stepper:
         choice: with which method and tolerance.
         gradient: "autograd", "checkpoint", "reversible" or "auto".
         steps: of the whole run.
+        counters: where all propagators count what they spend.
     """
 
-    def __init__(self, problem: Problem, choice: Choice, gradient: str, steps: int) -> None:
+    def __init__(self, problem: Problem, choice: Choice, gradient: str, steps: int, counters: Counters) -> None:
         self.problem = problem
         self.choice = choice
-        self.counters = Counters()
+        self.counters = counters
         self._gradient = "autograd" if choice.leaps else _gradient(problem, gradient, steps)
-        self._made: dict[str, Propagator] = {}
+        self._made: dict[float, Propagator] = {}
 
     def advance(self, T: torch.Tensor, steps: int, dt: float, t: float) -> torch.Tensor:
         """Return T after ``steps`` steps of dt, the first of which begins at time ``t``."""
@@ -53,12 +54,11 @@ class Stepper:
         return self._propagator(dt)(T, t=t)
 
     def _propagator(self, dt: float) -> Propagator:
-        key = f"{dt:.11e}"  # intervals that differ by rounding share one
-        if (made := self._made.get(key)) is None:
+        if dt not in self._made:
             while len(self._made) >= MAX_KEPT:
                 self._made.pop(next(iter(self._made)))
-            made = self._made[key] = self._make(dt)
-        return made
+            self._made[dt] = self._make(dt)
+        return self._made[dt]
 
     def _make(self, dt: float) -> Propagator:
         choice, problem = self.choice, self.problem

@@ -115,7 +115,14 @@ class Leaps:
 
     def length(self, done: int) -> float:
         """Return the time from the target that was reached last to the next."""
-        return self.time(done + 1) - self.time(done)
+        return self._lengths[done]
+
+    @cached_property
+    def _lengths(self) -> tuple[float, ...]:
+        """All lengths; where some differ by rounding alone the first of them stands for all, so that one propagator serves."""
+        whole, first = self.schedule.duration or 1.0, dict[float, float]()
+        lengths = (later - earlier for earlier, later in pairwise((self.schedule.start, *self.schedule.targets)))
+        return tuple(first.setdefault(round(length / whole, 12), length) for length in lengths)
 
     def time(self, done: int) -> float:
         """Return the target that was reached last."""

@@ -103,7 +103,7 @@ class WaveEquation:
             >>> rest.energy(torch.ones(8), torch.zeros(8))  # (3/2)·8
             tensor(12.)
         """
-        T, P = self.as_state(T, P)
+        T, P = self.as_state(T, P, "energy(T, P)")
         k, m = self.stiffness, self.hamiltonian.mass
         E = _square(P) / (2 * m) + k / 2 * _square(self.displacement(T))
         if (nudge := self.external(T, t)) is not None:
@@ -122,12 +122,12 @@ class WaveEquation:
             return math.inf
         return STABILITY_LIMITS[method] * math.sqrt(float(self.hamiltonian.mass) / stiffest)
 
-    def as_state(self, T: torch.Tensor, P: torch.Tensor) -> State:
+    def as_state(self, T: torch.Tensor, P: torch.Tensor, where: str = "advance(T, P)") -> State:
         """Return T and P in one dtype: complex if either is, or T_eq, or the nudge, or V."""
-        check_field("advance(T, P)", T, self.hamiltonian.torus.shape)
-        check_tensor("advance(T, P)", P)
+        check_field(where, T, self.hamiltonian.torus.shape)
+        check_tensor(where, P)
         if P.shape != T.shape:
-            raise invalid("advance(T, P)", f"given a P of T's shape {tuple(T.shape)}", P)
+            raise invalid(where, f"given a P of T's shape {tuple(T.shape)}", P)
         dtype = torch.promote_types(T.dtype, P.dtype)
         static = [x for x in (self.equilibrium, self.nudge) if isinstance(x, torch.Tensor)]
         if any(x.is_complex() for x in static) or not self.hamiltonian.is_real:
