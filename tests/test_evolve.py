@@ -417,7 +417,7 @@ def test_a_stepped_method_meets_a_tolerance(method):
 def test_a_search_shows_observers_the_run_that_it_found():
     H, T, seen = hamiltonian(lambda t: lattice(t)), field(), []
     run = sh.evolve(
-        H, T, 0.5, tol=1e-4, save_times=[0.2, 0.5], observables={"n": lambda T, t: T.abs()},
+        H, T, 0.5, tol=1e-4, save_times=[0.2, 0.5], observables={"n": lambda T, _: T.abs()},
         callback=lambda T, t: seen.append((t, T.clone())),
     )  # fmt: skip
     assert [t for t, _ in seen] == [0.2, 0.5]

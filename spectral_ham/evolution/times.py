@@ -119,7 +119,7 @@ class Leaps:
 
     @cached_property
     def _lengths(self) -> tuple[float, ...]:
-        """All lengths; where some differ by rounding alone the first of them stands for all, so that one propagator serves."""
+        """All lengths; the first stands for all that differ by rounding alone: one propagator serves them."""
         whole, first = self.schedule.duration or 1.0, dict[float, float]()
         lengths = (later - earlier for earlier, later in pairwise((self.schedule.start, *self.schedule.targets)))
         return tuple(first.setdefault(round(length / whole, 12), length) for length in lengths)
