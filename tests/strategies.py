@@ -64,7 +64,7 @@ class Problem:
 
     @property
     def torus(self):
-        return sh.Torus(self.shape, self.lengths, origin=self.origin)
+        return sh.Torus(self.shape, lengths=self.lengths, origin=self.origin)
 
     @property
     def eps(self):

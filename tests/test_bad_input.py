@@ -757,12 +757,19 @@ family(
     },
 )
 family(
-    "create_potential",
+    "create_potential kind",
     ValueError,
-    r"`create_potential\((potential_type|spatial_size|tensor_dim|strength|center)=\.\.\.\)` must be",
+    r"`create_potential\(potential_type=\.\.\.\)` must be one of 'harmonic', .* Unknown potential_type\.",
     {
         "kind": lambda: sh.create_potential((4, 4), 2, "quartic"),
         "kind None": lambda: sh.create_potential((4, 4), 2, None),
+    },
+)
+family(
+    "create_potential",
+    ValueError,
+    r"`create_potential\((spatial_size|tensor_dim|strength|center)=\.\.\.\)` must be",
+    {
         "three sizes": lambda: sh.create_potential((4, 4, 4), 2),
         "one size": lambda: sh.create_potential(4, 2),
         "size zero": lambda: sh.create_potential((4, 0), 2),

@@ -135,7 +135,7 @@ def test_nothing_that_depends_on_a_value_is_cached(empty_cache, execution):
         H(T).abs().sum().backward()
         held.add(geometry_memo.nbytes)
     assert len(held) == 1
-    assert not any(kept.requires_grad for kept in geometry_memo._tables.values())
+    assert not any(kept.requires_grad for kept in geometry_memo.values())
 
 
 def test_clear_cache(empty_cache):
@@ -154,7 +154,7 @@ def test_tables_are_built_outside_inference_mode(empty_cache):
         kept = geometry_memo.get("built while inferring", table)
         TORUS.wavenumbers(0)
         sh.Laplacian(TORUS, execution="dense")(field(TORUS.shape))
-    assert not any(entry.is_inference() for entry in geometry_memo._tables.values())
+    assert not any(entry.is_inference() for entry in geometry_memo.values())
     assert not kept.is_inference()
     (field((4,), torch.float64).requires_grad_() * kept).sum().backward()
 

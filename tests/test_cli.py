@@ -114,14 +114,7 @@ class DoubledError:
 def test_broken_operators_do_not_pass(capsys, monkeypatch, broken, backend, verdict):
     arguments = ["--backend", backend, "--stencil-order", "4", "--metric", "2.0", "0.5", *GRIDS]
     assert converge(capsys, *arguments)[0] == 0
-    original = sh.Hamiltonian
-
-    def build(torus, **options):
-        with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(sh, "Hamiltonian", original)
-            return broken(torus, **options)
-
-    monkeypatch.setattr(sh, "Hamiltonian", build)
+    monkeypatch.setattr("spectral_ham.cli.converge.Hamiltonian", broken)
     status, study = converge(capsys, *arguments)
     assert status == 1
     assert study.verdict is verdict
@@ -253,9 +246,8 @@ def test_entry_point_is_main():
 
 def test_runs_in_a_process_of_its_own_without_greek_letters():
     """A terminal in ASCII gets question marks, and the exit status of the study."""
-    code = "import sys; from spectral_ham.cli import main; sys.exit(main())"
     arguments = ["converge", "--backend", "fd", "--grids", "16", "32"]
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    command = [sys.executable, "-W", "error", "-m", "spectral_ham", *arguments]
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,6 +8,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
@@ -308,6 +309,23 @@ def test_attributes_of_an_inheriting_context_are_those_in_force():
         assert not inherits.is_flat
         assert inherits.backend == "spectral"
     assert inherits.is_flat
+
+
+@pytest.mark.parametrize(
+    "g",
+    [
+        (2.0, 0.5, 9.0),
+        [2, 0.5],
+        torch.tensor([2.0, 0.5]),
+        torch.tensor([2.0, 0.5], dtype=torch.bfloat16),
+        np.array([2.0, 0.5]),
+    ],
+    ids=repr,
+)
+def test_components_of_plain_numbers_are_floats(g):
+    components = sh.GeometryContext(g).get_spatial_components()
+    assert components == (2.0, 0.5)
+    assert all(type(component) is float for component in components)
 
 
 def test_components_keep_the_gradient():

@@ -482,7 +482,7 @@ def test_a_diagonal_metric_is_a_sum_over_axes(problem):
 
     expected = 0
     for axis in range(problem.ndim):
-        line = sh.Torus(problem.shape[axis], problem.lengths[axis])
+        line = sh.Torus(problem.shape[axis], lengths=problem.lengths[axis])
         keywords = {"backend": problem.backend, "stencil_order": problem.stencil_order}
         second = sh.Laplacian(line, inverse_metric=(problem.metric[axis][axis],), **keywords)
         expected = expected + product([second(v) if i == axis else v for i, v in enumerate(factors)])

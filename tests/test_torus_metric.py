@@ -46,6 +46,12 @@ def test_spacing_and_lengths_say_the_same(given, spacing):
     assert all(type(number) is float for number in (*torus.lengths, *torus.spacing, *torus.origin))
 
 
+def test_lengths_are_named():
+    """A bare second number could be points of a second axis, or a length."""
+    with pytest.raises(TypeError, match="positional"):
+        sh.Torus(16, 12)
+
+
 def test_an_int_makes_one_axis():
     assert sh.Torus(7) == sh.Torus((7,))
     (x,) = sh.Torus(3, spacing=2.0, origin=1.0).coordinates()

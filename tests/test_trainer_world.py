@@ -11,7 +11,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham._internal.memo import geometry_memo
-from spectral_ham.execution.base import ieee_float32
+from spectral_ham.execution.precision import ieee_float32
 
 WAYS = [("spectral", "fft"), ("spectral", "dense"), ("fd", "fft"), ("fd", "dense"), ("fd", "stencil")]
 HBAR, MASS, DT = 0.1, 1.0, 0.005
@@ -110,7 +110,7 @@ def test_no_cached_table_belongs_to_inference_mode(backend, execution):
         sh.Hamiltonian(TORUS, inverse_metric=g, **flags)(field(8, 9, 4, 4))
         sh.Laplacian(TORUS, inverse_metric=g, **flags).symbol()
     assert geometry_memo.nbytes > 0
-    assert not any(table.is_inference() for table in geometry_memo._tables.values())
+    assert not any(table.is_inference() for table in geometry_memo.values())
     heat = sh.Laplacian(TORUS, inverse_metric=g, **flags).function(torch.exp)
     heat(trainable(torch.complex128)).abs().square().sum().backward()
     assert torch.isfinite(g.grad).all()

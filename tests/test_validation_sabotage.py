@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import pytest
+import spectral_ham.execution.stencil.sweep as stencil
 import torch
 
 import spectral_ham as sh
@@ -16,7 +17,6 @@ import spectral_ham.backends.finite_difference as fd_backend
 import spectral_ham.backends.spectral as spectral_backend
 import spectral_ham.execution as execution
 import spectral_ham.execution.stencil.slices as slices
-import spectral_ham.execution.stencil.sweep as stencil
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.propagators import METHODS, Propagator
 from validation.claim import Claim

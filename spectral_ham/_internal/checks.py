@@ -1,9 +1,13 @@
-"""Argument checks. This is the only file that formats messages: call, requirement, value, remedy."""
+"""Argument checks, which return the value that they have checked, and the one format of messages.
+
+A message names the call, the requirement, the value and the remedy. Those checks that run in every call of an operator
+decide in one frame, and compose a message only when there is something to refuse.
+"""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -11,10 +15,11 @@ from spectral_ham._internal.mode import carries_derivative
 from spectral_ham._internal.typing import PerAxis, Scalar
 from spectral_ham.errors import UnsupportedDTypeError
 
-FIELD_DTYPES = (torch.complex64, torch.complex128, torch.float32, torch.float64)
+FIELD_DTYPES = frozenset((torch.complex64, torch.complex128, torch.float32, torch.float64))
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 _REAL = {complex_dtype: real_dtype for real_dtype, complex_dtype in _COMPLEX.items()}
-LARGE_METRIC = 1e6
+
+Name = TypeVar("Name", bound=str)
 
 
 def as_complex(dtype: torch.dtype) -> torch.dtype:
@@ -42,17 +47,24 @@ def _shown(value: object) -> str:
     return text if len(text) <= 120 and "\n" not in text else f"an object of type {type(value).__name__}"
 
 
-def check_option(where: str, value: object, options: Iterable[str]) -> None:
-    """Refuse a flag that is not one of ``options``, listing them."""
-    options = tuple(options)
-    if not isinstance(value, str) or value not in options:
-        raise invalid(where, f"one of {', '.join(map(repr, options))}", value)
+def check_option(where: str, value: object, options: Collection[Name], remedy: str = "") -> Name:
+    """Return a flag that is one of ``options``; refuse another, listing them."""
+    if isinstance(value, str):
+        for option in options:
+            if option == value:
+                return option
+    raise invalid(where, f"one of {', '.join(map(repr, options))}", value, remedy)
 
 
-def check_tensor(where: str, value: object) -> None:
-    """Refuse anything but a tensor."""
-    if not isinstance(value, torch.Tensor):
-        raise invalid(where, "a torch.Tensor", type(value).__name__, "Convert it with torch.as_tensor.", TypeError)
+def check_tensor(where: str, value: object) -> torch.Tensor:
+    """Return a tensor; refuse anything else."""
+    if isinstance(value, torch.Tensor):
+        return value
+    raise _no_tensor(where, value)
+
+
+def _no_tensor(where: str, value: object) -> Exception:
+    return invalid(where, "a torch.Tensor", type(value).__name__, "Convert it with torch.as_tensor.", TypeError)
 
 
 def as_count(where: str, value: object, minimum: int = 1) -> int:
@@ -64,6 +76,8 @@ def as_count(where: str, value: object, minimum: int = 1) -> int:
 
 def as_number(where: str, value: object, *, positive: bool = False) -> float:
     """Return ``value`` as a finite float."""
+    if type(value) is float and -math.inf < value < math.inf and (value > 0 or not positive):
+        return value
     requirement = "a positive finite number" if positive else "a finite number"
     if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex():
         value = float(value.detach())
@@ -88,9 +102,9 @@ def as_per_axis(where: str, value: PerAxis, ndim: int, *, positive: bool = False
 
 
 def as_scalar(where: str, value: Scalar) -> Scalar:
-    """Return a positive finite number as a float, or as the 0-d tensor that it is if it carries a gradient.
+    """Return a positive finite number as a float; a 0-d tensor that carries a gradient stays a tensor.
 
-    A tensor that needs no gradient becomes a float: this reads its value, once, at construction.
+    A tensor that needs no gradient becomes a float: its value is read here, once, at construction.
     """
     if not isinstance(value, torch.Tensor):
         return as_number(where, value, positive=True)
@@ -100,109 +114,95 @@ def as_scalar(where: str, value: Scalar) -> Scalar:
     return value if carries_derivative(value) else number
 
 
-def check_field_dtype(where: str, dtype: torch.dtype) -> None:
-    """Refuse half precision, integers and bool by name."""
-    exact = isinstance(dtype, torch.dtype) and not (dtype.is_floating_point or dtype.is_complex)
-    if exact:  # integers and bool
+def check_field_dtype(where: str, dtype: torch.dtype) -> torch.dtype:
+    """Return a dtype that fields may have; refuse half precision, integers and bool by name."""
+    if dtype in FIELD_DTYPES:
+        return dtype
+    remedy = (
+        "Convert it with .to(torch.complex64): H amplifies rounding by its largest eigenvalue, "
+        "so lower precision is not offered."
+    )
+    if isinstance(dtype, torch.dtype) and not (dtype.is_floating_point or dtype.is_complex):  # integers and bool
         remedy = "Convert it with .to(torch.float64)."
-        raise invalid(where, "complex64, complex128, float32 or float64", dtype, remedy, UnsupportedDTypeError)
-    if dtype not in FIELD_DTYPES:
-        raise invalid(
-            where,
-            "complex64, complex128, float32 or float64",
-            dtype,
-            "Convert it with .to(torch.complex64): H amplifies rounding by its largest eigenvalue, "
-            "so lower precision is not offered.",
-            UnsupportedDTypeError,
-        )
+    raise invalid(where, "complex64, complex128, float32 or float64", dtype, remedy, UnsupportedDTypeError)
 
 
-def check_field(where: str, T: object, shape: tuple[int, ...]) -> None:
-    """Refuse a T that is not a field on the grid ``shape`` with any channels behind it."""
-    check_tensor(where, T)
-    field: Any = T
+def check_field(where: str, T: object, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return a field on the grid ``shape`` with any channels behind it; refuse anything else."""
+    if isinstance(T, torch.Tensor) and T.dtype in FIELD_DTYPES and T.shape[: len(shape)] == shape and T.numel() > 0:
+        return T
+    raise _no_field(where, T, shape)
+
+
+def _no_field(where: str, T: object, shape: tuple[int, ...]) -> Exception:
+    field = check_tensor(where, T)
     check_field_dtype(where, field.dtype)
     if field.shape[: len(shape)] != shape:
         remedy = "Grid axes come first, channels after them."
-        raise invalid(where, f"a field whose first axes are the grid {shape}", field, remedy)
-    if field.numel() == 0:
-        raise invalid(where, "a field with at least one channel", field)
+        return invalid(where, f"a field whose first axes are the grid {shape}", field, remedy)
+    return invalid(where, "a field with at least one channel", field)
 
 
-def check_square_field(where: str, T: object) -> None:
-    """Refuse a T that is not exactly (N_x, N_y, D, D): what the drop-in functions promise to take."""
-    check_tensor(where, T)
-    field: Any = T
+def check_square_field(where: str, T: object) -> torch.Tensor:
+    """Return a field (N_x, N_y, D, D), which is what the drop-in functions promise to take; refuse anything else."""
+    if (
+        isinstance(T, torch.Tensor)
+        and T.ndim == 4
+        and T.shape[2] == T.shape[3]
+        and T.dtype in FIELD_DTYPES
+        and T.numel() > 0
+    ):
+        return T
+    raise _no_square_field(where, T)
+
+
+def _no_square_field(where: str, T: object) -> Exception:
+    field = check_tensor(where, T)
     if field.ndim != 4 or field.shape[2] != field.shape[3]:
         remedy = "The class `Hamiltonian` takes any channels behind the grid axes."
-        raise invalid(where, "a 4-D tensor (N_x, N_y, D, D)", field, remedy)
+        return invalid(where, "a 4-D tensor (N_x, N_y, D, D)", field, remedy)
     check_field_dtype(where, field.dtype)
-    if field.numel() == 0:
-        raise invalid(where, "a non-empty (N_x, N_y, D, D) tensor", field)
+    return invalid(where, "a non-empty (N_x, N_y, D, D) tensor", field)
 
 
-def check_out(where: str, out: torch.Tensor, T: torch.Tensor, others: Iterable[torch.Tensor | None]) -> None:
-    """Refuse an ``out`` that cannot take the result, overlaps an input, or would break autograd."""
-    check_tensor(where, out)
+def check_out(where: str, out: object, T: torch.Tensor, others: Iterable[torch.Tensor | None] = ()) -> torch.Tensor:
+    """Return an ``out`` that can take the result; refuse one that overlaps an input, or would break autograd."""
+    if not isinstance(out, torch.Tensor):
+        raise _no_tensor(where, out)
     if out.shape != T.shape or out.dtype != T.dtype or out.device != T.device:
         wanted = f"a tensor like the result: shape {tuple(T.shape)}, {T.dtype}, {T.device}"
         raise invalid(where, wanted, f"shape {tuple(out.shape)}, {out.dtype}, {out.device}")
     compiling = torch.compiler.is_compiling()  # then memory and lazy bits cannot be looked at
     if not out.is_contiguous() or (not compiling and (out.is_conj() or out.is_neg())):
         raise invalid(where, "contiguous", f"strides {out.stride()}", "Allocate it with torch.empty_like.")
-    inputs = [tensor for tensor in (T, *others) if tensor is not None]
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (out, *inputs)):
-        remedy = "Drop `out=`, or call under torch.no_grad()."
-        raise invalid(where, "None while a gradient is recorded", out, remedy)
-    if not compiling and any(_overlap(out, tensor) for tensor in inputs):
-        raise invalid(where, "memory of its own", "a tensor that overlaps an input", "Use a second buffer.")
+    inputs = (T, *others)
+    if torch.is_grad_enabled():
+        for tensor in (out, *inputs):
+            if tensor is not None and tensor.requires_grad:
+                remedy = "Drop `out=`, or call under torch.no_grad()."
+                raise invalid(where, "None while a gradient is recorded", out, remedy)
+    if compiling:
+        return out
+    first = out.data_ptr()
+    last = first + out.nbytes
+    for tensor in inputs:
+        if tensor is not None and tensor.device == out.device:
+            start = tensor.data_ptr()
+            if start < last and first < start + _span(tensor):
+                raise invalid(where, "memory of its own", "a tensor that overlaps an input", "Use a second buffer.")
+    return out
 
 
-def _overlap(a: torch.Tensor, b: torch.Tensor) -> bool:
-    first, second = a.untyped_storage(), b.untyped_storage()
-    start, other = first.data_ptr(), second.data_ptr()
-    if start + first.nbytes() <= other or other + second.nbytes() <= start:
-        return False
-    (a_first, a_last), (b_first, b_last) = _extent(a), _extent(b)
-    return a.device == b.device and a_first < b_last and b_first < a_last
-
-
-def _extent(tensor: torch.Tensor) -> tuple[int, int]:
-    first = tensor.data_ptr()
+def _span(tensor: torch.Tensor) -> int:
+    """Return the bytes from the first number of ``tensor`` to the end of the last one, whatever the strides."""
+    if tensor.is_contiguous():
+        return tensor.nbytes
     steps = sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return first, first + (steps + 1) * tensor.element_size()
+    return (steps + 1) * tensor.element_size()
 
 
-def check_same_device(where: str, value: torch.Tensor, T: torch.Tensor) -> None:
-    """Refuse tensors on two devices: a silent copy in a hot path is never what was meant."""
+def check_same_device(where: str, value: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
+    """Return ``value`` on T's device; refuse another: a silent copy in a hot path is never what was meant."""
     if value.device != T.device:
         raise invalid(where, f"on the field's device {T.device}", str(value.device), f"Use .to({str(T.device)!r}).")
-
-
-def check_metric_values(where: str, values: torch.Tensor) -> None:
-    """Refuse an inverse metric (detached, (d,) or (d, d)) that is not finite, symmetric and positive definite."""
-    listed = values.tolist()
-    check_metric_finite(where, listed if values.ndim == 1 else [entry for row in listed for entry in row])
-    if values.ndim == 1:
-        check_metric_positive(where, listed)
-        return
-    scale = float(values.abs().max())
-    if float((values - values.mT).abs().max()) > 1e-12 * scale:
-        raise invalid(where, "symmetric", listed, "Pass (g + g.mT) / 2 if the difference is rounding.")
-    smallest = float(torch.linalg.eigvalsh(values)[0])
-    if smallest <= 0:
-        remedy = f"Its smallest eigenvalue is {smallest:.3g}."
-        raise invalid(where, "positive definite", listed, remedy)
-
-
-def check_metric_finite(where: str, listed: Sequence[float]) -> None:
-    """Refuse NaN or Inf."""
-    if not all(map(math.isfinite, listed)):
-        raise ValueError(f"`{where}` must be finite, but contains NaN or Inf: {listed}.")
-
-
-def check_metric_positive(where: str, listed: Sequence[float]) -> None:
-    """Refuse a diagonal that is not positive."""
-    if min(listed) <= 0:
-        remedy = "Every diagonal component must be above zero."
-        raise invalid(where, "positive definite", listed, remedy)
+    return value

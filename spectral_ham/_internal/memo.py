@@ -9,14 +9,13 @@ from weakref import WeakSet
 
 import torch
 
+from spectral_ham._internal.mode import carries_derivative
 from spectral_ham._internal.typing import Device
 
 Value = TypeVar("Value")
 
-LEAST_BYTES = 256
-"""What an entry counts at least, so that small ones are bounded in number too."""
-
 _instances: "WeakSet[Memo[Any]]" = WeakSet()
+_registry_lock = threading.Lock()
 
 
 @final
@@ -30,23 +29,31 @@ class Memo(Generic[Value]):
 
     Args:
         max_bytes: bound of what is held.
+        max_entries: bound of their number.
     """
 
-    def __init__(self, max_bytes: int = 256 * 2**20) -> None:
-        self.max_bytes = max_bytes
-        self._entries: OrderedDict[Hashable, tuple[tuple[int, ...], Value]] = OrderedDict()
+    def __init__(self, max_bytes: int = 256 * 2**20, max_entries: int = 1024) -> None:
+        self.max_bytes, self.max_entries = max_bytes, max_entries
+        self._entries: OrderedDict[Hashable, tuple[tuple[int, ...], Value, int]] = OrderedDict()
+        self._held = 0
         self._lock = threading.Lock()
-        _instances.add(self)
+        with _registry_lock:
+            _instances.add(self)
 
     def get(self, key: Hashable, build: Callable[[], Value], sources: tuple[torch.Tensor, ...] = ()) -> Value:
         """Return the value under ``key``, building it if there is none. Callers must not write into it."""
-        versions = _versions(sources) if sources else ()
-        if versions is not None:
-            with self._lock:
-                entry = self._entries.get(key)
-                if entry is not None and entry[0] == versions:
+        if torch.compiler.is_compiling():  # a compiled graph holds no lock
+            return build()
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None:
+                for source, version in zip(sources, entry[0], strict=True):
+                    if source._version != version:
+                        break
+                else:
                     self._entries.move_to_end(key)
                     return entry[1]
+        versions = _versions(sources)
         with torch.inference_mode(False), torch.no_grad():
             value = build()
         if versions is not None and not _is_watched():
@@ -56,36 +63,43 @@ class Memo(Generic[Value]):
     @property
     def nbytes(self) -> int:
         """Bytes held at present."""
+        return sum(_nbytes(value) for value in self.values())
+
+    def values(self) -> list[Value]:
+        """Return what is held, the least recently used first."""
         with self._lock:
-            return sum(_nbytes(value) for _, value in self._entries.values())
+            return [value for _, value, _ in self._entries.values()]
 
     def clear(self) -> None:
         """Drop every entry."""
         with self._lock:
             self._entries.clear()
+            self._held = 0
 
     def _keep(self, key: Hashable, versions: tuple[int, ...], value: Value) -> None:
+        size = _nbytes(value)
         with self._lock:
-            self._entries[key] = versions, value
-            self._entries.move_to_end(key)
-            held = sum(_nbytes(entry) for _, entry in self._entries.values())
-            while held > self.max_bytes and self._entries:
-                held -= _nbytes(self._entries.popitem(last=False)[1][1])
+            if (old := self._entries.pop(key, None)) is not None:
+                self._held -= old[2]
+            self._entries[key] = versions, value, size
+            self._held += size
+            while self._held > self.max_bytes or len(self._entries) > self.max_entries:
+                self._held -= self._entries.popitem(last=False)[1][2]
 
     def _reset_after_fork(self) -> None:
         # Another thread of the parent may have held the lock at the fork: the child needs a lock of its own.
         self._lock = threading.Lock()
-        self._entries.clear()
+        self.clear()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle as an empty memo."""
-        return Memo, (self.max_bytes,)
+        return Memo, (self.max_bytes, self.max_entries)
 
 
 def version_of(values: torch.Tensor) -> int | None:
-    """Return a number that grows when values are written into, or None where writes cannot be seen.
+    """Return a number that grows when ``values`` is written into, or None where writes cannot be seen.
 
-    That is so in inference mode, and for memory that torch shares with others, as NumPy's.
+    They cannot in inference mode, and in memory that torch shares with others, as NumPy's.
     """
     if values.is_inference() or not values.untyped_storage().resizable():
         return None
@@ -93,10 +107,11 @@ def version_of(values: torch.Tensor) -> int | None:
 
 
 def _versions(sources: Iterable[torch.Tensor]) -> tuple[int, ...] | None:
+    """Return the versions, or None where nothing may be kept: writes cannot be seen, or a derivative flows."""
     found: list[int] = []
     for tensor in sources:
         version = version_of(tensor)
-        if version is None:
+        if version is None or carries_derivative(tensor):
             return None
         found.append(version)
     return tuple(found)
@@ -114,7 +129,7 @@ def _nbytes(value: object) -> int:
         size = sum(_nbytes(item) for item in value)
     else:
         size = int(getattr(value, "nbytes", 0))
-    return max(size, LEAST_BYTES)
+    return size
 
 
 def normalized_device(device: Device) -> torch.device:
@@ -132,6 +147,8 @@ geometry_memo: Memo[torch.Tensor] = Memo()
 
 
 def _after_fork() -> None:
+    global _registry_lock
+    _registry_lock = threading.Lock()
     for memo in list(_instances):
         memo._reset_after_fork()
 
@@ -149,5 +166,7 @@ def clear_cache() -> None:
         >>> _ = torus.wavenumber_grids()
         >>> sh.clear_cache()
     """
-    for memo in list(_instances):
+    with _registry_lock:
+        memos = list(_instances)
+    for memo in memos:
         memo.clear()

@@ -7,7 +7,7 @@ import torch
 from spectral_ham.backends import Backend, ConstantCoefficientOperator, get_backend
 from spectral_ham.backends.finite_difference import ORDERS
 from spectral_ham.errors import UnderresolvedWarning
-from spectral_ham.observables.fields import spectrum, spectrum_tail
+from spectral_ham.observables import spectrum, spectrum_tail
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
 RESOLUTION_LIMIT = 0.05

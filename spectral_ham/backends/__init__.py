@@ -7,21 +7,22 @@ of `Backend`, and one line in `BACKENDS`.
 from collections.abc import Callable
 
 from spectral_ham._internal.checks import check_option
+from spectral_ham._internal.typing import BackendName
 from spectral_ham.backends.base import Backend, Stencil
 from spectral_ham.backends.finite_difference import FiniteDifference
 from spectral_ham.backends.operator import ConstantCoefficientOperator
 from spectral_ham.backends.spectral import Spectral
 
-BACKENDS: dict[str, Callable[[int], Backend]] = {
+BACKENDS: dict[BackendName, Callable[[int], Backend]] = {
     "spectral": Spectral,
     "fd": FiniteDifference,
 }
 """Name → how to build it from ``stencil_order`` (which a backend without a stencil accepts and ignores)."""
 
 
-def check_backend(where: str, name: object) -> None:
-    """Refuse an unknown backend, listing the known ones."""
-    check_option(where, name, BACKENDS)
+def check_backend(where: str, name: object) -> BackendName:
+    """Return the name of a known backend; refuse another, listing the known ones."""
+    return check_option(where, name, BACKENDS)
 
 
 def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=...") -> Backend:
@@ -34,8 +35,7 @@ def get_backend(name: str, stencil_order: int = 2, *, where: str = "backend=..."
         >>> get_backend("fd", stencil_order=4)
         FiniteDifference(stencil_order=4)
     """
-    check_backend(where, name)
-    return BACKENDS[name](stencil_order)
+    return BACKENDS[check_backend(where, name)](stencil_order)
 
 
 __all__ = [

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import torch
 
+from spectral_ham._internal.typing import BackendName
+
 
 @dataclass(frozen=True)
 class Stencil:
@@ -25,7 +27,7 @@ class Backend(ABC):
     Final classes are frozen dataclasses, so that equal backends share their cached tables.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[BackendName]
     stencil_order: int
     """The argument that it was made with: backends are rebuilt from (name, stencil_order)."""
 

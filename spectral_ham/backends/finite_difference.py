@@ -10,6 +10,7 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.typing import BackendName
 from spectral_ham.backends.base import Backend, Stencil, without_nyquist
 from spectral_ham.geometry.torus import mode_numbers
 
@@ -78,7 +79,7 @@ class FiniteDifference(Backend):
     """
 
     stencil_order: int = 2
-    name: ClassVar[str] = "fd"
+    name: ClassVar[BackendName] = "fd"
 
     def __post_init__(self) -> None:
         order = self.stencil_order

@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import geometry_memo
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.backends.base import Backend
-from spectral_ham.geometry.torus import Torus
-
-Tables = tuple[tuple[Any, ...], ...]
-"""One tuple per term, in the form that the execution which prepared it understands."""
+from spectral_ham.geometry.torus import Torus, on_axis
 
 
 @dataclass(frozen=True, eq=False)
-class ConstantCoefficientOperator:
+class ConstantCoefficientOperator(Frozen):
     """A = Σ_t c_t ∂_i ∂_j over the pairs t = (i, j), i ≤ j, of ``terms``.
 
     ħ²/2m and the metric are folded into the coefficients; those off the diagonal carry the factor 2 of
@@ -29,10 +26,8 @@ class ConstantCoefficientOperator:
     backend: Backend
     terms: tuple[tuple[int, int], ...]
     coefficients: tuple[Scalar, ...]
-    prepared: dict[object, Tables] = field(default_factory=dict, repr=False)
-    """Tables of an execution with the coefficients folded in; kept only where these are floats."""
-    choices: dict[tuple[object, ...], str] = field(default_factory=dict, repr=False)
-    """The planner's choice for each kind of field that was met."""
+    is_static: bool = field(init=False)
+    """Whether all coefficients are floats."""
 
     def __post_init__(self) -> None:
         least = self.backend.min_points
@@ -40,11 +35,7 @@ class ConstantCoefficientOperator:
             remedy = "Refine the grid, lower `stencil_order`, or use backend='spectral'."
             needs = f"at least {least} points per axis for {self.backend!r}"
             raise invalid("Torus(shape=...)", needs, self.torus.shape, remedy)
-
-    @property
-    def is_static(self) -> bool:
-        """Whether all coefficients are floats."""
-        return all(isinstance(c, float) for c in self.coefficients)
+        self._set(is_static=all(isinstance(c, float) for c in self.coefficients))
 
     @property
     def has_cross_terms(self) -> bool:
@@ -54,10 +45,8 @@ class ConstantCoefficientOperator:
     def with_coefficients(self, coefficients: Sequence[Scalar]) -> "ConstantCoefficientOperator":
         """Return the operator with the same terms and other coefficients."""
         if all(new is old for new, old in zip(coefficients, self.coefficients, strict=True)):
-            return self  # and keep the prepared tables
-        return ConstantCoefficientOperator(
-            self.torus, self.backend, self.terms, tuple(coefficients), choices=self.choices
-        )
+            return self
+        return ConstantCoefficientOperator(self.torus, self.backend, self.terms, tuple(coefficients))
 
     def detached(self, device: torch.device) -> "ConstantCoefficientOperator":
         """Return the operator with coefficients that record no gradient, on ``device``."""
@@ -80,15 +69,12 @@ class ConstantCoefficientOperator:
 
     def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
         """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""
-        total = torch.zeros((), dtype=dtype, device=device)
+        total, ndim = torch.zeros((), dtype=dtype, device=device), self.torus.ndim
         for (i, j), c in zip(self.terms, self.coefficients, strict=True):
             if i == j:
-                term = self._open(i, self.axis_symbol(i, 2, dtype, device))
+                term = on_axis(i, self.axis_symbol(i, 2, dtype, device), ndim)
             else:
-                first_i, first_j = (self._open(a, self.axis_symbol(a, 1, dtype, device)) for a in (i, j))
+                first_i, first_j = (on_axis(a, self.axis_symbol(a, 1, dtype, device), ndim) for a in (i, j))
                 term = -first_i * first_j
             total = total + (c * scale) * term
         return total.expand(self.torus.shape)
-
-    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
-        return values.reshape([-1 if i == axis else 1 for i in range(self.torus.ndim)])

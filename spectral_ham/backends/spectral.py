@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 import torch
 
+from spectral_ham._internal.typing import BackendName
 from spectral_ham.backends.base import Backend, Stencil, without_nyquist
 from spectral_ham.geometry.torus import mode_numbers
 
@@ -32,7 +33,7 @@ class Spectral(Backend):
     """
 
     stencil_order: int = field(default=2, compare=False, repr=False)
-    name: ClassVar[str] = "spectral"
+    name: ClassVar[BackendName] = "spectral"
 
     @property
     def min_points(self) -> int:

@@ -15,8 +15,7 @@ def about() -> str:
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.cli.about import about
-        >>> about().splitlines()[0] == f"spectral_ham {sh.__version__}"
+        >>> sh.about().splitlines()[0] == f"spectral_ham {sh.__version__}"
         True
     """
     from spectral_ham import __version__
@@ -40,8 +39,8 @@ def citation() -> str:
     """Return a BibTeX entry for this version.
 
     Example:
-        >>> from spectral_ham.cli.about import citation
-        >>> print(citation().splitlines()[0])
+        >>> import spectral_ham as sh
+        >>> print(sh.citation().splitlines()[0])
         @software{spectral_ham,
     """
     from spectral_ham import __version__

@@ -56,5 +56,5 @@ def as_floors(where: str, floor: PerResolution[Any], resolutions: Sequence[Resol
 
 
 def above_floor(errors: Sequence[float], floors: Sequence[float]) -> tuple[int, ...]:
-    """Return the rows whose error is real: round-off is at most ``FLOOR_SHARE`` of it, and it is not zero."""
+    """Return the rows whose error is not zero and has at most the share ``FLOOR_SHARE`` of round-off."""
     return tuple(i for i, (e, floor) in enumerate(zip(errors, floors, strict=True)) if e > floor / FLOOR_SHARE)

@@ -25,8 +25,8 @@ def observed_orders(h: Iterable[float], errors: Iterable[float]) -> tuple[float 
         TypeError: something that is not a number.
 
     Example:
-        >>> from spectral_ham.convergence import observed_orders
-        >>> observed_orders([0.4, 0.2, 0.1], [16.0, 4.0, 1.0])
+        >>> import spectral_ham as sh
+        >>> sh.convergence.observed_orders([0.4, 0.2, 0.1], [16.0, 4.0, 1.0])
         (2.0, 2.0)
     """
     steps = as_steps("observed_orders(h=...)", h)
@@ -54,8 +54,8 @@ class PowerLaw:
         at_floor: points left out since round-off is more than 2 % of their error.
 
     Example:
-        >>> from spectral_ham.convergence import fit_power_law
-        >>> law = fit_power_law([0.4, 0.2, 0.1, 0.05], [0.5, 0.04, 0.01, 0.0025])
+        >>> import spectral_ham as sh
+        >>> law = sh.convergence.fit_power_law([0.4, 0.2, 0.1, 0.05], [0.5, 0.04, 0.01, 0.0025])
         >>> round(law.order, 3), round(law.constant, 3), law.used, law.pre_asymptotic
         (2.0, 1.0, (1, 2, 3), (0,))
     """
@@ -90,8 +90,8 @@ def fit_power_law(
         ValueError: bad input as in ``observed_orders``, or fewer than two points above the floor.
 
     Example:
-        >>> from spectral_ham.convergence import fit_power_law
-        >>> law = fit_power_law([0.4, 0.2, 0.1, 0.05], [0.16, 0.04, 0.01, 3e-3], floor=1e-4)
+        >>> import spectral_ham as sh
+        >>> law = sh.convergence.fit_power_law([0.4, 0.2, 0.1, 0.05], [0.16, 0.04, 0.01, 3e-3], floor=1e-4)
         >>> round(law.order, 3), law.at_floor
         (2.0, (3,))
     """

@@ -37,12 +37,12 @@ class GridConvergence:
         uncertainty: F_s·|f₂ − f₁|/(r₂₁^p − 1), in units of the value; None if the values diverge.
         safety_factor: F_s, 1.25 or 3.
         asymptotic_ratio: U₃₂/(r₂₁^p U₂₁), which is 1 in the asymptotic range. Its p must not come from the same three
-            grids (it would be 1 whatever they say): it is the expected order, else the order on the next coarser three
+            grids (the ratio would always be 1): it is the expected order, else the order on the next coarser three
             grids, and None when there is neither.
 
     Example:
-        >>> from spectral_ham.convergence import grid_convergence_index
-        >>> round(grid_convergence_index([4.0, 2.0, 1.0], [26.0, 14.0, 11.0]).extrapolated, 6)
+        >>> import spectral_ham as sh
+        >>> round(sh.convergence.grid_convergence_index([4.0, 2.0, 1.0], [26.0, 14.0, 11.0]).extrapolated, 6)
         10.0
     """
 
@@ -88,8 +88,8 @@ def grid_convergence_index(
     Example:
         The first column of Table 1 of the reference:
 
-        >>> from spectral_ham.convergence import grid_convergence_index
-        >>> bar = grid_convergence_index([2.0, 1.5, 1.0], [5.863, 5.972, 6.063])
+        >>> import spectral_ham as sh
+        >>> bar = sh.convergence.grid_convergence_index([2.0, 1.5, 1.0], [5.863, 5.972, 6.063])
         >>> f"p = {bar.order:.2f}, extrapolated {bar.extrapolated:.4f}, GCI {bar.gci:.1%}"
         'p = 1.53, extrapolated 6.1685, GCI 2.2%'
     """

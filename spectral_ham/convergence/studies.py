@@ -1,24 +1,14 @@
 """Run a user's computation over resolutions and judge what it returns: by its errors, or by its values."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from spectral_ham._internal.checks import as_number, check_option, invalid
+from spectral_ham._internal.checks import as_number, invalid
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.convergence.base import (
-    CONSTANT_TOLERANCE,
-    ORDER_TOLERANCE,
-    PerResolution,
-    R,
-    Resolution,
-    above_floor,
-    as_errors,
-    as_floors,
-    as_steps,
-)
+from spectral_ham.convergence.base import CONSTANT_TOLERANCE, ORDER_TOLERANCE, PerResolution, R, above_floor, as_errors
 from spectral_ham.convergence.orders import pair_orders
+from spectral_ham.convergence.plan import Plan, as_expectation, make_plan
 from spectral_ham.convergence.richardson import GridConvergence, grid_convergence_index
-from spectral_ham.convergence.study import ConvergenceStudy, Expectation, ExpectedOrder, StudyRow
+from spectral_ham.convergence.study import ConvergenceStudy, ExpectedOrder, StudyRow
 from spectral_ham.convergence.verdicts import Judgment, judge_errors, judge_values, meets, value_changes
 
 
@@ -66,16 +56,16 @@ def study_errors(
     Example:
         The trapezoid rule for ∫₀¹ x³ dx is of order 2, with the constant 1/4:
 
-        >>> from spectral_ham.convergence import study_errors
+        >>> import spectral_ham as sh
         >>> def error(n):
         ...     return abs(sum((j / n) ** 3 for j in range(1, n)) / n + 0.5 / n - 0.25)
-        >>> study = study_errors(error, [8, 16, 32], expected_order=2, expected_constant=0.25)
+        >>> study = sh.convergence.study_errors(error, [8, 16, 32], expected_order=2, expected_constant=0.25)
         >>> study.passed, round(study.order, 6), round(study.constant, 6)
         (True, 2.0, 0.25)
     """
     where = "study_errors"
-    expected = _expectation(where, expected_order, expected_constant, order_tolerance, constant_tolerance)
-    plan = _plan(where, resolutions, h, floor, expected, (name, h_label, error_label))
+    expected = as_expectation(where, expected_order, expected_constant, order_tolerance, constant_tolerance)
+    plan = make_plan(where, resolutions, h, floor, expected, (name, h_label, error_label))
     return _conclude_errors(plan, as_errors(f"{where}(run=...)", _run(where, run, resolutions), len(plan.h)))
 
 
@@ -118,17 +108,17 @@ def study_values(
         ValueError: as in ``study_errors``, or two resolutions with neither ``exact`` nor an expected order.
 
     Example:
-        >>> from spectral_ham.convergence import study_values
-        >>> study = study_values(lambda n: 10 + 3 / n**2, [8, 16, 32, 64])
+        >>> import spectral_ham as sh
+        >>> study = sh.convergence.study_values(lambda n: 10 + 3 / n**2, [8, 16, 32, 64])
         >>> print(study.explanation)
         The values converge at order 2.000; the value is 10, and 10.000732 ± 0.00092 on the finest grid; expected
         convergence: met.
     """
     where = "study_values"
-    expected = _expectation(where, expected_order, expected_constant, order_tolerance, constant_tolerance)
+    expected = as_expectation(where, expected_order, expected_constant, order_tolerance, constant_tolerance)
     target = None if exact is None else as_number(f"{where}(exact=...)", exact)
     label = value_label if exact is None else f"|{value_label} − exact|"
-    plan = _plan(where, resolutions, h, floor, expected, (name, h_label, label))
+    plan = make_plan(where, resolutions, h, floor, expected, (name, h_label, label))
     if target is None and len(plan.h) == 2 and expected.power is None:
         remedy = "Two values cannot show an order: add a third, or name the order or the exact value."
         raise invalid(f"{where}(resolutions=...)", "at least three", plan.resolutions, remedy)
@@ -138,19 +128,8 @@ def study_values(
     return _conclude_errors(plan, [abs(value - target) for value in values], values, target)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The checked inputs of a study; ``labels`` are its name and those of h and of the error or value."""
-
-    resolutions: tuple[Resolution, ...]
-    h: tuple[float, ...]
-    floors: tuple[float, ...]
-    expected: Expectation
-    labels: tuple[str, str, str]
-
-
 def _conclude_errors(
-    plan: _Plan, errors: Sequence[float], values: Sequence[float] | None = None, exact: float | None = None
+    plan: Plan, errors: Sequence[float], values: Sequence[float] | None = None, exact: float | None = None
 ) -> ConvergenceStudy:
     judgment = judge_errors(plan.resolutions, plan.h, errors, plan.floors, plan.expected)
     passed = meets(judgment, errors, plan.floors, plan.expected)
@@ -159,7 +138,7 @@ def _conclude_errors(
     return _record(plan, judgment, passed, orders, visible, errors=errors, values=values, exact=exact)
 
 
-def _conclude_values(plan: _Plan, values: Sequence[float]) -> ConvergenceStudy:
+def _conclude_values(plan: Plan, values: Sequence[float]) -> ConvergenceStudy:
     gci = grid_convergence_index(plan.h, values, expected_order=plan.expected.power)
     judgment = judge_values(plan.resolutions, plan.h, values, plan.floors, gci, plan.expected)
     changes, floors = value_changes(values), plan.floors[1:]
@@ -170,7 +149,7 @@ def _conclude_values(plan: _Plan, values: Sequence[float]) -> ConvergenceStudy:
 
 
 def _record(
-    plan: _Plan,
+    plan: Plan,
     judgment: Judgment,
     passed: bool,
     orders: Sequence[float | None],
@@ -222,58 +201,3 @@ def _run(where: str, run: Callable[[R], Scalar], resolutions: Sequence[R]) -> li
             raise
         numbers.append(as_number(f"{where}(run=...)({resolution!r})", result))
     return numbers
-
-
-def _plan(
-    where: str,
-    resolutions: Sequence[R],
-    h: Sequence[float] | Callable[[R], float] | None,
-    floor: PerResolution[R],
-    expected: Expectation,
-    labels: tuple[str, str, str],
-) -> _Plan:
-    steps = _steps(where, resolutions, h)
-    floors = as_floors(f"{where}(floor=...)", floor, resolutions)
-    if expected.order == "spectral" and min(floors) == 0:
-        remedy = "A spectral claim is an error within round-off: state that budget."
-        raise invalid(f"{where}(floor=...)", "above zero when a spectral error is expected", floors, remedy)
-    return _Plan(tuple(resolutions), steps, floors, expected, labels)
-
-
-def _steps(where: str, resolutions: Sequence[R], h: Sequence[float] | Callable[[R], float] | None) -> tuple[float, ...]:
-    if len(resolutions) < 2:
-        raise invalid(f"{where}(resolutions=...)", "at least two resolutions", tuple(resolutions))
-    if callable(h):
-        return as_steps(f"{where}(h=...)", [h(resolution) for resolution in resolutions])
-    if h is not None:
-        if len(h) != len(resolutions):
-            raise invalid(f"{where}(h=...)", f"one number for each of the {len(resolutions)} resolutions", tuple(h))
-        return as_steps(f"{where}(h=...)", h)
-    counts = [as_number(f"{where}(resolutions=...) without h", r, positive=True) for r in resolutions]
-    if sorted(set(counts)) != counts:
-        remedy = "List the coarsest first, and each once; for steps instead of counts, pass h=resolutions."
-        raise invalid(f"{where}(resolutions=...)", "strictly increasing", tuple(resolutions), remedy)
-    return as_steps(f"{where}(h=...)", [1 / count for count in counts])
-
-
-def _expectation(
-    where: str,
-    order: ExpectedOrder,
-    constant: float | None,
-    order_tolerance: float,
-    constant_tolerance: float,
-) -> Expectation:
-    if isinstance(order, str):
-        check_option(f"{where}(expected_order=...)", order, ("spectral",))
-    elif order is not None:
-        order = as_number(f"{where}(expected_order=...)", order, positive=True)
-    if constant is not None:
-        constant = as_number(f"{where}(expected_constant=...)", constant, positive=True)
-        if not isinstance(order, float):
-            raise invalid(f"{where}(expected_constant=...)", "None without a numeric expected_order", constant)
-    return Expectation(
-        order,
-        constant,
-        as_number(f"{where}(order_tolerance=...)", order_tolerance, positive=True),
-        as_number(f"{where}(constant_tolerance=...)", constant_tolerance, positive=True),
-    )

@@ -20,8 +20,8 @@ class Verdict(StrEnum):
     """What a convergence study found.
 
     Example:
-        >>> from spectral_ham.convergence import Verdict
-        >>> print(Verdict.NOT_ASYMPTOTIC)
+        >>> import spectral_ham as sh
+        >>> print(sh.convergence.Verdict.NOT_ASYMPTOTIC)
         not yet asymptotic
     """
 
@@ -44,8 +44,8 @@ class Expectation:
         constant_tolerance: how far the constant may be off, relative.
 
     Example:
-        >>> from spectral_ham.convergence import Expectation
-        >>> print(Expectation(order=2, constant=0.25))
+        >>> import spectral_ham as sh
+        >>> print(sh.convergence.Expectation(order=2, constant=0.25))
         order 2 ± 0.05, constant 0.25 ± 2%
     """
 
@@ -81,8 +81,8 @@ class StudyRow:
         used: whether the row entered the fit.
 
     Example:
-        >>> from spectral_ham.convergence import study_errors
-        >>> study_errors(lambda n: 1 / n**2, [10, 20, 40]).rows[1].order
+        >>> import spectral_ham as sh
+        >>> sh.convergence.study_errors(lambda n: 1 / n**2, [10, 20, 40]).rows[1].order
         2.0
     """
 
@@ -114,8 +114,9 @@ class ConvergenceStudy:
         error_label: name of the error (or of the value) for table and plot, with its unit.
 
     Example:
-        >>> from spectral_ham.convergence import study_errors
-        >>> study = study_errors(lambda n: 3 / n**2, [10, 20, 40], expected_order=2, expected_constant=3, name="demo")
+        >>> import spectral_ham as sh
+        >>> theory = {"expected_order": 2, "expected_constant": 3}
+        >>> study = sh.convergence.study_errors(lambda n: 3 / n**2, [10, 20, 40], **theory, name="demo")
         >>> print(study)
         demo: PASS, converges
         |   resolution |     h |    error |   order | note   |

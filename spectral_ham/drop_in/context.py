@@ -1,22 +1,17 @@
 """The ambient metric and backend of the drop-in functions. Classes never read it."""
 
 import time
-import warnings
-from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import Final, Self, final
 
-import numpy as np
 import torch
 
-from spectral_ham._internal.checks import LARGE_METRIC, check_metric_finite, check_metric_positive, invalid
-from spectral_ham._internal.mode import carries_derivative
-from spectral_ham._internal.typing import Scalar
+from spectral_ham._internal.typing import BackendName, Scalar
 from spectral_ham.backends import check_backend
-from spectral_ham.geometry.inverse_metric import warn_large_metric
+from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components
 
 
 class Inherit(Enum):
@@ -31,13 +26,11 @@ class Inherit(Enum):
 INHERIT: Final = Inherit.INHERIT
 """Keep what the enclosing context says."""
 
-MetricDiagonal = torch.Tensor | Sequence[float]
-
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
     g_inv: MetricDiagonal | None
-    backend: str | None
+    backend: BackendName | None
     validate: bool
     owner: object = None
     start: float = 0.0
@@ -81,7 +74,7 @@ class GeometryContext:
     def __init__(
         self,
         g_inv_diag: MetricDiagonal | Inherit | None = INHERIT,
-        backend: str | Inherit | None = INHERIT,
+        backend: BackendName | Inherit | None = INHERIT,
         validate: bool = True,
         track_perf: bool = False,
     ) -> None:
@@ -102,7 +95,7 @@ class GeometryContext:
         return current_frame().g_inv if isinstance(self._g_inv_diag, Inherit) else self._g_inv_diag
 
     @property
-    def backend(self) -> str | None:
+    def backend(self) -> BackendName | None:
         """The backend in force: this context's own, or the one it inherits where it is read."""
         return current_frame().backend if isinstance(self._backend, Inherit) else self._backend
 
@@ -124,12 +117,11 @@ class GeometryContext:
 
     def __enter__(self) -> Self:
         global _open_contexts
-        outer = current_frame()
-        own = not isinstance(self._g_inv_diag, Inherit)
+        inherits = isinstance(self._g_inv_diag, Inherit)
         frame = _Frame(
-            g_inv=outer.g_inv if isinstance(self._g_inv_diag, Inherit) else self._g_inv_diag,
-            backend=outer.backend if isinstance(self._backend, Inherit) else self._backend,
-            validate=self._validate if own else outer.validate,
+            g_inv=self.g_inv,
+            backend=self.backend,
+            validate=current_frame().validate if inherits else self._validate,
             owner=self,
             start=time.perf_counter(),
         )
@@ -170,63 +162,3 @@ def current_frame() -> _Frame:
             )
         return _OUTERMOST
     return _frames.get()[-1]
-
-
-def spatial_components(
-    g_inv_diag: MetricDiagonal, *, validate: bool = True, where: str = "g_inv_diag=..."
-) -> tuple[Scalar, Scalar]:
-    """Return (g^xx, g^yy) from a diagonal of any length: one component is isotropic, of more the first two count.
-
-    On the CPU, values that carry no gradient become floats. On an accelerator and under torch.compile nothing
-    is read: the check is left to the device, and 0-d tensors are returned.
-
-    Raises:
-        ValueError: not 1-D, empty, NaN or Inf, or not positive definite.
-    """
-    g = _as_diagonal(where, g_inv_diag)
-    if g.shape[0] == 1:
-        warn_isotropic(where)
-    last = min(1, g.shape[0] - 1)
-    if g.device.type != "cpu" or torch.compiler.is_compiling():
-        if validate:
-            torch._assert_async(
-                torch.isfinite(g).all() & (g > 0).all(),
-                f"`{where}` must be positive definite, without NaN or Inf",
-            )
-        g = g.to(torch.float64)
-        return g[0], g[last]
-    listed = g.detach().tolist()
-    if validate:
-        check_metric_finite(where, listed)
-        check_metric_positive(where, listed)
-    if max(listed[0], listed[last]) > LARGE_METRIC:
-        warn_large_metric(max(listed[0], listed[last]), stacklevel=3)
-    if carries_derivative(g):
-        g = g.to(torch.float64)
-        return g[0], g[last]
-    return listed[0], listed[last]
-
-
-def _as_diagonal(where: str, g_inv_diag: MetricDiagonal) -> torch.Tensor:
-    needs = "the diagonal of the inverse metric, 1-D, (g^xx, g^yy, …)"
-    if not isinstance(g_inv_diag, torch.Tensor):
-        try:
-            dtype = None if isinstance(g_inv_diag, np.ndarray) else torch.float64
-            g_inv_diag = torch.as_tensor(g_inv_diag, dtype=dtype)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise invalid(where, needs, g_inv_diag, error=TypeError) from error
-    if g_inv_diag.is_complex() or g_inv_diag.dtype == torch.bool:
-        raise invalid(where, "real", g_inv_diag.dtype, error=TypeError)
-    if g_inv_diag.ndim != 1 or g_inv_diag.shape[0] == 0:
-        remedy = "Take torch.diagonal(g) of a matrix; the class `Hamiltonian` takes a full metric."
-        raise invalid(where, needs, g_inv_diag, remedy)
-    return g_inv_diag
-
-
-def warn_isotropic(where: str) -> None:
-    """Warn that one metric component stands for both axes."""
-    warnings.warn(
-        f"`{where}` has one component: it is taken for both x and y. Give (g^xx, g^yy) to say so.",
-        UserWarning,
-        stacklevel=4,
-    )

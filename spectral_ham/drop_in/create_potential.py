@@ -1,19 +1,21 @@
 """The potentials of the replaced kernel, in index units, on the channel diagonal."""
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
 
 import torch
 
 from spectral_ham._internal.checks import as_count, as_number, as_per_axis, check_field_dtype, check_option, invalid
 from spectral_ham._internal.typing import Device
 
-POTENTIAL_TYPES = ("harmonic", "gaussian_well", "gaussian_barrier", "constant", "zero")
+PotentialType: TypeAlias = Literal["harmonic", "gaussian_well", "gaussian_barrier", "constant", "zero"]
+POTENTIAL_TYPES: tuple[PotentialType, ...] = get_args(PotentialType)
 
 
 def create_potential(
     spatial_size: tuple[int, int],
     tensor_dim: int,
-    potential_type: str = "harmonic",
+    potential_type: PotentialType = "harmonic",
     strength: float = 1.0,
     center: Sequence[float] | None = None,
     device: Device = "cpu",
@@ -51,7 +53,9 @@ def create_potential(
         tensor([[4., 0.],
                 [0., 4.]], dtype=torch.float64)
     """
-    check_option("create_potential(potential_type=...)", potential_type, POTENTIAL_TYPES)
+    kind = check_option(
+        "create_potential(potential_type=...)", potential_type, POTENTIAL_TYPES, "Unknown potential_type."
+    )
     check_field_dtype("create_potential(dtype=...)", dtype)
     if not isinstance(spatial_size, Sequence) or len(spatial_size) != 2:
         raise invalid("create_potential(spatial_size=...)", "(N_x, N_y)", spatial_size)
@@ -61,13 +65,13 @@ def create_potential(
     c_x, c_y = as_per_axis("create_potential(center=...)", (n_x / 2, n_y / 2) if center is None else center, 2)
     x = torch.arange(n_x, dtype=torch.float64)[:, None] - c_x
     y = torch.arange(n_y, dtype=torch.float64)[None, :] - c_y
-    profile = _profile(potential_type, strength, x**2 + y**2, sigma=min(n_x, n_y) / 4)
+    profile = _profile(kind, strength, x**2 + y**2, sigma=min(n_x, n_y) / 4)
     V = torch.zeros(n_x, n_y, D, D, dtype=torch.float64)
     V.diagonal(dim1=-2, dim2=-1).copy_(profile.unsqueeze(-1))
     return V.to(device, dtype)
 
 
-def _profile(kind: str, strength: float, r2: torch.Tensor, sigma: float) -> torch.Tensor:
+def _profile(kind: PotentialType, strength: float, r2: torch.Tensor, sigma: float) -> torch.Tensor:
     if kind == "harmonic":
         return 0.5 * strength * r2
     if kind == "constant":

@@ -5,8 +5,6 @@ finite-difference kernel, and their callers' numbers must not move until the fla
 off with `Hamiltonian`, whose default is "spectral".
 """
 
-from functools import lru_cache
-
 import torch
 
 from spectral_ham._internal.checks import (
@@ -20,12 +18,13 @@ from spectral_ham._internal.checks import (
     invalid,
 )
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.backends import Backend, ConstantCoefficientOperator, get_backend
-from spectral_ham.drop_in.context import MetricDiagonal, current_frame, spatial_components
+from spectral_ham.drop_in.context import current_frame
 from spectral_ham.drop_in.create_potential import create_potential
-from spectral_ham.execution import apply, compiled_apply
-from spectral_ham.geometry.torus import Torus
-from spectral_ham.operators.hamiltonian import kinetic_factor
+from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components
+from spectral_ham.execution import apply
+from spectral_ham.execution.compile import traced_from_numbers
+from spectral_ham.execution.from_numbers import operator_from_numbers
+from spectral_ham.operators.scaled_laplacian import kinetic_factor
 
 __all__ = [
     "create_potential",
@@ -250,15 +249,8 @@ def _apply(
     """Return Σ_t c_t ∂_i ∂_j T + V∘T with the flag resolved."""
     name = (current_frame().backend or DEFAULT_BACKEND) if backend is None else backend
     dx, dy = as_number("dx=...", spacing[0], positive=True), as_number("dy=...", spacing[1], positive=True)
-    if torch.compiler.is_compiling():
-        shape = (T.shape[0], T.shape[1])
-        result = compiled_apply(T, V, coefficients, terms, shape, (dx, dy), name, stencil_order, "auto")
+    if torch.compiler.is_compiling():  # no table can be looked up in there
+        result = traced_from_numbers(T, V, coefficients, terms, T.shape[:2], (dx, dy), name, stencil_order)
         return result if out is None else out.copy_(result)
-    torus, chosen = _grid(T.shape[0], T.shape[1], dx, dy, get_backend(name, stencil_order))
-    return apply(ConstantCoefficientOperator(torus, chosen, terms, coefficients), T, V, out)
-
-
-@lru_cache(maxsize=64)
-def _grid(n_x: int, n_y: int, dx: float, dy: float, backend: Backend) -> tuple[Torus, Backend]:
-    """Return one object for equal arguments: the stencil weights are computed once per backend object."""
-    return Torus((n_x, n_y), spacing=(dx, dy)), backend
+    bound = operator_from_numbers(tuple(T.shape[:2]), (dx, dy), terms, coefficients, name, stencil_order)
+    return apply(bound, T, out, V, None if bound.operator.is_static else coefficients)

@@ -3,7 +3,7 @@
 import torch
 
 from spectral_ham._internal.checks import check_option, check_square_field
-from spectral_ham._internal.typing import Scalar
+from spectral_ham._internal.typing import BackendName, Scalar
 from spectral_ham.geometry.inverse_metric import MetricLike
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.klein_gordon import STABILITY_LIMITS, ExactWave, Nudge, State, SymplecticWave, WaveEquation
@@ -24,7 +24,7 @@ def wave_evolution(
     equilibrium: torch.Tensor | None = None,
     nudge: Nudge | None = None,
     inverse_metric: MetricLike | None = None,
-    backend: str = "fd",
+    backend: BackendName = "fd",
     stencil_order: int = 2,
     dx: float = 1.0,
     dy: float = 1.0,

@@ -3,10 +3,12 @@
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 import torch
 
 from spectral_ham._internal.checks import check_field, check_option, invalid
+from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
 from spectral_ham.evolution.method_choice import choose_method
@@ -19,7 +21,7 @@ from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
-GRADIENTS = ("auto", "autograd", "checkpoint", "reversible")
+GRADIENTS: tuple[GradientMode, ...] = get_args(GradientMode)
 
 
 def evolve(
@@ -27,7 +29,7 @@ def evolve(
     T: torch.Tensor,
     time: float,
     *,
-    method: str = "auto",
+    method: MethodChoice = "auto",
     dt: float | None = None,
     tol: float | None = None,
     t0: float = 0.0,
@@ -36,7 +38,7 @@ def evolve(
     imaginary: bool = False,
     progress: bool = False,
     restart: str | os.PathLike[str] | None = None,
-    gradient: str = "auto",
+    gradient: GradientMode = "auto",
     callback: Observer | None = None,
 ) -> Trajectory:
     """Solve iħ ∂T/∂t = H[T], or ħ ∂T/∂τ = −H[T] in imaginary time, from ``t0`` over ``time``.

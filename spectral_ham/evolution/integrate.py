@@ -1,5 +1,6 @@
 """The one loop over time: from target to target, in blocks of steps."""
 
+from spectral_ham._internal.typing import GradientMode
 from spectral_ham.errors import EvolutionError
 from spectral_ham.evolution.method_choice import Choice
 from spectral_ham.evolution.problem import Problem
@@ -12,7 +13,7 @@ BLOCK = 512
 """Steps between two looks at the field (and at the progress bar)."""
 
 
-def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, gradient: str) -> Trajectory:
+def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, gradient: GradientMode) -> Trajectory:
     """Return the run with a given number of equal steps, or with one leap from target to target.
 
     A time between two steps is served by a side branch: the main run never sees a shorter step.

@@ -7,6 +7,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from spectral_ham._internal.clock import time_of_step
+from spectral_ham._internal.typing import GradientMode
 from spectral_ham.evolution.method_choice import Choice, growth
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.propagators import METHODS, Counters, Exact, Propagator, Splitting, reversible_advance
@@ -29,7 +30,9 @@ class Stepper:
         counters: where all propagators count what they spend.
     """
 
-    def __init__(self, problem: Problem, choice: Choice, gradient: str, steps: int, counters: Counters) -> None:
+    def __init__(
+        self, problem: Problem, choice: Choice, gradient: GradientMode, steps: int, counters: Counters
+    ) -> None:
         self.problem = problem
         self.choice = choice
         self.counters = counters
@@ -73,7 +76,7 @@ class Stepper:
         return tol / 2 * abs(dt / duration) / growth(self.problem)
 
 
-def _gradient(problem: Problem, asked: str, steps: int) -> str:
+def _gradient(problem: Problem, asked: GradientMode, steps: int) -> GradientMode:
     """Return how steps are recorded: nothing is kept where nothing carries a derivative."""
     if not torch.is_grad_enabled() or (asked == "auto" and steps <= AUTOGRAD_STEPS):
         return "autograd"

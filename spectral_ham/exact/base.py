@@ -58,11 +58,6 @@ def turns(torus: Torus, axis: int, mode: int) -> torch.Tensor:
     return (mode % n * torch.arange(n, dtype=torch.int64) % n).to(torch.float64) / n
 
 
-def along(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
-    """Return ``values`` (N, …) on an open grid: N on ``axis``, 1 on the other grid axes, channels behind."""
-    return values.reshape([-1 if i == axis else 1 for i in range(ndim)] + list(values.shape[1:]))
-
-
 def broadcast_sum(terms: Iterable[torch.Tensor]) -> torch.Tensor:
     """Return Σ_i terms_i, broadcast: the sum of one open grid per axis is a field on the grid."""
     return reduce(torch.add, terms)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from spectral_ham._internal.checks import as_count, as_per_axis, check_field_dtype, invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.typing import Device, PerAxis, Scalar
 from spectral_ham.exact.base import (
     IntPerAxis,
-    along,
     as_integers,
     broadcast_sum,
     check_complex,
@@ -18,14 +18,14 @@ from spectral_ham.exact.base import (
     turns,
 )
 from spectral_ham.geometry.inverse_metric import InverseMetric
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, on_axis
 
 MAX_MATHIEU_Q = 20.0
-"""Beyond it SciPy 1.17 is not to be trusted: its a_5(20.9) is 15.03, and the right value is 37.4."""
+"""Above this q, SciPy 1.17 can return wrong values: 15.03 for a_5(20.9), where 37.4 is right."""
 
 
 @dataclass(frozen=True, init=False)
-class CosineLattice:
+class CosineLattice(Frozen):
     """H = Σ_i [−c_i ∂_i² + V0_i cos(2π n_i (x_i − origin_i)/L_i)] with c_i = (ħ²/2m) g^ii: spectrum and eigenstates.
 
     H is a sum of 1-D operators, so energies add and states multiply. In 1-D the lattice couples the waves e^{2πi p x/L}
@@ -52,8 +52,7 @@ class CosineLattice:
 
     Example:
         >>> import math, spectral_ham as sh
-        >>> from spectral_ham.exact import CosineLattice
-        >>> lattice = CosineLattice(sh.Torus(32, lengths=2 * math.pi), V0=1.5, periods=2)
+        >>> lattice = sh.exact.CosineLattice(sh.Torus(32, lengths=2 * math.pi), V0=1.5, periods=2)
         >>> lattice.bloch_energies(3)
         tensor([-0.4684, -0.3666,  1.0830], dtype=torch.float64)
     """
@@ -81,17 +80,19 @@ class CosineLattice:
         if min(counts) < 1:
             raise invalid(f"{name}(periods=...)", "integers of at least 1", periods, "V0=0 makes an axis free.")
         c = kinetic_factor(name, hbar, mass)
-        object.__setattr__(self, "torus", torus)
-        object.__setattr__(self, "V0", as_per_axis(f"{name}(V0=...)", V0, d))
-        object.__setattr__(self, "periods", counts)
-        object.__setattr__(self, "kinetic", tuple(c * g[i][i] for i in range(d)))
+        self._set(
+            torus=torus,
+            V0=as_per_axis(f"{name}(V0=...)", V0, d),
+            periods=counts,
+            kinetic=tuple(c * g[i][i] for i in range(d)),
+        )
 
     def potential(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> torch.Tensor:
         """Return V = Σ_i V0_i cos(2π n_i (x_i − origin_i)/L_i) on the grid, of shape ``torus.shape``."""
         check_field_dtype("CosineLattice.potential(dtype=...)", dtype)
         torus = self.torus
         return broadcast_sum(
-            along(i, V0 * torch.cos(2 * math.pi * turns(torus, i, n)), torus.ndim)
+            on_axis(i, V0 * torch.cos(2 * math.pi * turns(torus, i, n)), torus.ndim)
             for i, (V0, n) in enumerate(zip(self.V0, self.periods, strict=True))
         ).to(device, dtype)
 
@@ -134,11 +135,11 @@ class CosineLattice:
         states = torch.ones((count,) + (1,) * ndim, dtype=torch.complex128)
         for axis, (_, coefficients) in enumerate(solutions):
             waves = self._sample(axis, coefficients)[chosen[axis]]
-            states = states * torch.stack([along(axis, wave, ndim) for wave in waves])
+            states = states * torch.stack([on_axis(axis, wave, ndim) for wave in waves])
         return energies, states.to(device, dtype)
 
     def mathieu_energies(self, count: int) -> torch.Tensor:
-        """Return the ``count`` lowest energies from SciPy's Mathieu characteristic values: a second witness.
+        """Return the ``count`` lowest energies from SciPy's Mathieu characteristic values: an independent check.
 
         With s = c (nπ/L)² and q = ``|V0|``/(2s), E = s·a_r(q) and s·b_r(q): even r only for n = 1, every r for n = 2.
         The sign of V0 only swaps a_r and b_r of odd r. More periods need orders that are not integers, which SciPy

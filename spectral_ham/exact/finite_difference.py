@@ -57,8 +57,7 @@ def fd_plane_wave_symbol(
 
     Example:
         >>> import math, spectral_ham as sh
-        >>> from spectral_ham.exact import fd_plane_wave_symbol
-        >>> fd_plane_wave_symbol(sh.Torus(8), 4, stencil_order=2)
+        >>> sh.exact.fd_plane_wave_symbol(sh.Torus(8), 4, stencil_order=2)
         -4.0
     """
     where = "fd_plane_wave_symbol"
@@ -101,8 +100,7 @@ def fd_plane_wave_energy(
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.exact import fd_plane_wave_energy
-        >>> fd_plane_wave_energy(sh.Torus(8), 4, stencil_order=2, mass=2.0, potential=0.5)
+        >>> sh.exact.fd_plane_wave_energy(sh.Torus(8), 4, stencil_order=2, mass=2.0, potential=0.5)
         1.5
     """
     V0 = as_number("fd_plane_wave_energy(potential=...)", potential)
@@ -119,8 +117,8 @@ def leading_error_constant(stencil_order: int) -> Fraction:
         ValueError: an order other than 2, 4, 6 or 8.
 
     Example:
-        >>> from spectral_ham.exact import leading_error_constant
-        >>> leading_error_constant(4)
+        >>> import spectral_ham as sh
+        >>> sh.exact.leading_error_constant(4)
         Fraction(1, 90)
     """
     _check_order("leading_error_constant", stencil_order)

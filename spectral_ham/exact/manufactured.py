@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import torch
 
 from spectral_ham._internal.checks import as_count, as_per_axis, invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.typing import Device, PerAxis
-from spectral_ham.exact.base import IntPerAxis, along, as_integers, broadcast_sum, check_complex, metric_rows, turns
+from spectral_ham.exact.base import IntPerAxis, as_integers, broadcast_sum, check_complex, metric_rows, turns
 from spectral_ham.geometry.inverse_metric import InverseMetric
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, on_axis
 
 SHIFTS = (math.sqrt(2), math.sqrt(3), math.sqrt(5))
 """Channel c is shifted by c times these fractions of the period: irrational, so that no two channels coincide."""
 
 
 @dataclass(frozen=True, init=False)
-class ManufacturedField:
+class ManufacturedField(Frozen):
     """T = Π_i exp(κ_i [cos(K_i (x_i − a_i)) − 1] + i k_i (x_i − a_i)): von Mises bumps on a plane wave.
 
     K = 2π·periods/L and k = 2π·modes/L. Channel c is channel 0 translated by c·(√2, √3, √5) periods, axis by axis, so
@@ -42,8 +43,7 @@ class ManufacturedField:
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.exact import ManufacturedField
-        >>> field = ManufacturedField(sh.Torus((24, 21), lengths=(2.0, 3.0)), kappa=(0.8, 0.5), channels=(2,))
+        >>> field = sh.exact.ManufacturedField(sh.Torus((24, 21), lengths=(2.0, 3.0)), kappa=(0.8, 0.5), channels=(2,))
         >>> field.values().shape, field.laplacian(sh.InverseMetric((2.0, 0.5))).shape
         (torch.Size([24, 21, 2]), torch.Size([24, 21, 2]))
     """
@@ -74,12 +74,14 @@ class ManufacturedField:
         bumps = as_integers(f"{name}(periods=...)", periods, d)
         if min(bumps) < 1:
             raise invalid(f"{name}(periods=...)", "integers of at least 1", periods, "kappa=0 makes an axis flat.")
-        object.__setattr__(self, "torus", torus)
-        object.__setattr__(self, "kappa", sharpness)
-        object.__setattr__(self, "periods", bumps)
-        object.__setattr__(self, "modes", as_integers(f"{name}(modes=...)", modes, d))
-        object.__setattr__(self, "center", as_per_axis(f"{name}(center=...)", center, d))
-        object.__setattr__(self, "channels", tuple(as_count(f"{name}(channels=...)", n) for n in channels))
+        self._set(
+            torus=torus,
+            kappa=sharpness,
+            periods=bumps,
+            modes=as_integers(f"{name}(modes=...)", modes, d),
+            center=as_per_axis(f"{name}(center=...)", center, d),
+            channels=tuple(as_count(f"{name}(channels=...)", n) for n in channels),
+        )
 
     def values(self, dtype: torch.dtype = torch.complex128, device: Device = "cpu") -> torch.Tensor:
         """Return T on the grid, of shape ``torus.shape + channels``, computed in complex128 and cast."""
@@ -130,7 +132,7 @@ class ManufacturedField:
         channel = torch.arange(math.prod(self.channels), dtype=torch.float64)
         shift = (self.center[axis] - torus.origin[axis]) / torus.lengths[axis] + SHIFTS[axis] * channel
         fraction = turns(torus, axis, mode)[:, None] - mode * shift
-        return along(axis, 2 * math.pi * (fraction % 1), torus.ndim)
+        return on_axis(axis, 2 * math.pi * (fraction % 1), torus.ndim)
 
     def _cast(self, method: str, field: torch.Tensor, dtype: torch.dtype, device: Device) -> torch.Tensor:
         check_complex(f"ManufacturedField.{method}(dtype=...)", dtype)

@@ -10,7 +10,6 @@ from spectral_ham._internal.checks import as_number, invalid
 from spectral_ham._internal.typing import Device, Scalar
 from spectral_ham.exact.base import (
     IntPerAxis,
-    along,
     as_integers,
     broadcast_sum,
     check_complex,
@@ -19,7 +18,7 @@ from spectral_ham.exact.base import (
     turns,
 )
 from spectral_ham.geometry.inverse_metric import InverseMetric
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, on_axis
 
 
 def plane_wave(
@@ -50,16 +49,15 @@ def plane_wave(
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.exact import plane_wave
-        >>> plane_wave(sh.Torus(4, lengths=2.0, origin=-1.0), 2).real
+        >>> sh.exact.plane_wave(sh.Torus(4, lengths=2.0, origin=-1.0), 2).real
         tensor([ 1., -1.,  1., -1.], dtype=torch.float64)
-        >>> plane_wave(sh.Torus((4, 3)), (1, -1), amplitude=torch.tensor([1.0, 2.0j])).shape
+        >>> sh.exact.plane_wave(sh.Torus((4, 3)), (1, -1), amplitude=torch.tensor([1.0, 2.0j])).shape
         torch.Size([4, 3, 2])
     """
     numbers = as_integers("plane_wave(modes=...)", modes, torus.ndim)
     check_complex("plane_wave(dtype=...)", dtype)
     A = _amplitude(amplitude)
-    turned = broadcast_sum(along(axis, turns(torus, axis, n), torus.ndim) for axis, n in enumerate(numbers))
+    turned = broadcast_sum(on_axis(axis, turns(torus, axis, n), torus.ndim) for axis, n in enumerate(numbers))
     phase = 2 * math.pi * (turned % 1)
     wave = torch.polar(torch.ones_like(phase), phase)
     return (wave.reshape(torus.shape + (1,) * A.ndim) * A).to(device, dtype)
@@ -69,7 +67,7 @@ def plane_wave_symbol(torus: Torus, modes: IntPerAxis, inverse_metric: InverseMe
     """Symbol of ∇²_g on a plane wave: −Σ_ij g^ij k_i k_j with k = 2π·modes/L, in the continuum.
 
     A spectral grid reproduces it for −N/2 < n < N/2 on every axis. On the Nyquist line of an even N the sampled wave
-    does not know the sign of k: the grid keeps k² and drops the cross terms, so with g^xy this is not its symbol.
+    is the same for k and −k: the grid keeps k² and drops the cross terms, so with g^xy its symbol is another.
 
     Args:
         torus: the grid; only its lengths count.
@@ -81,8 +79,7 @@ def plane_wave_symbol(torus: Torus, modes: IntPerAxis, inverse_metric: InverseMe
 
     Example:
         >>> import math, spectral_ham as sh
-        >>> from spectral_ham.exact import plane_wave_symbol
-        >>> plane_wave_symbol(sh.Torus((8, 6), lengths=2 * math.pi), (3, -1), sh.InverseMetric((2.0, 0.5)))
+        >>> sh.exact.plane_wave_symbol(sh.Torus((8, 6), lengths=2 * math.pi), (3, -1), sh.InverseMetric((2.0, 0.5)))
         -18.5
     """
     where = "plane_wave_symbol"
@@ -117,8 +114,7 @@ def plane_wave_energy(
 
     Example:
         >>> import math, spectral_ham as sh
-        >>> from spectral_ham.exact import plane_wave_energy
-        >>> plane_wave_energy(sh.Torus(8, lengths=2 * math.pi), 3, mass=0.5, potential=1.0)
+        >>> sh.exact.plane_wave_energy(sh.Torus(8, lengths=2 * math.pi), 3, mass=0.5, potential=1.0)
         10.0
     """
     V0 = as_number("plane_wave_energy(potential=...)", potential)

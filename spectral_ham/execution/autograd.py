@@ -6,9 +6,8 @@ from typing import Any
 import torch
 
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.backends import ConstantCoefficientOperator
-from spectral_ham.execution.base import inner
-from spectral_ham.execution.runner import run
+from spectral_ham.execution.bound import BoundOperator, plain
+from spectral_ham.execution.precision import inner
 
 Operator = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -57,34 +56,28 @@ def _grad_diagonal(T: torch.Tensor, G: torch.Tensor, diagonal: torch.Tensor) -> 
 
 
 def differentiable(
-    T: torch.Tensor,
-    diagonal: torch.Tensor | None,
-    description: ConstantCoefficientOperator,
-    execution: str,
-    coefficients: Sequence[Scalar],
+    bound: BoundOperator, T: torch.Tensor, values: torch.Tensor | None, coefficients: Sequence[Scalar] | None = None
 ) -> torch.Tensor:
-    """Return A·T + diagonal∘T, with gradients for T, diagonal and those coefficients that are tensors."""
-    result: torch.Tensor = _Apply.apply(T, diagonal, description, execution, *coefficients)  # type: ignore[no-untyped-call]
+    """Return A·T + values∘T, with gradients for T, values and those coefficients of A that are tensors."""
+    coefficients = bound.operator.coefficients if coefficients is None else coefficients
+    result: torch.Tensor = _Apply.apply(bound, T, values, *coefficients)  # type: ignore[no-untyped-call]
     return result
 
 
 class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(
-        T: torch.Tensor,
-        diagonal: torch.Tensor | None,
-        description: ConstantCoefficientOperator,
-        execution: str,
-        *coefficients: Scalar,
+        bound: BoundOperator, T: torch.Tensor, values: torch.Tensor | None, *coefficients: Scalar
     ) -> torch.Tensor:
         # `.data` drops the mark of a view: autograd forbids H(T).add_(…) on a view that was made in here.
-        return run(description.with_coefficients(coefficients), T, diagonal, None, execution).data
+        free = bound.with_potential(None).with_coefficients(coefficients)
+        return free.prepared(T, values).apply(plain(T)).data
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:  # noqa: ARG004
-        T, diagonal, ctx.description, ctx.execution, *coefficients = inputs
+        ctx.bound, T, diagonal, *coefficients = inputs
         tensors = [c for c in coefficients if isinstance(c, torch.Tensor)]
-        _, needs_V, _, _, *needs_c = ctx.needs_input_grad
+        _, _, needs_V, *needs_c = ctx.needs_input_grad
         # T̄ is linear in G alone: T itself is kept only for the gradients of V and c.
         ctx.save_for_backward(T if needs_V or any(needs_c) else None, diagonal, *tensors)
         ctx.save_for_forward(T, diagonal, *tensors)
@@ -93,15 +86,15 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[Any, ...]:
         T, diagonal, apply, terms = _saved(ctx)
-        needs_T, needs_V, _, _, *needs_c = ctx.needs_input_grad
+        _, needs_T, needs_V, *needs_c = ctx.needs_input_grad
         grad_T, grad_V, grad_c = pullback(apply, terms, T, diagonal, cotangents[0], (needs_T, needs_V, needs_c))
-        return grad_T, grad_V, None, None, *grad_c
+        return None, grad_T, grad_V, *grad_c
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> torch.Tensor:
         """Ẏ = Σ_t c_t L_t Ṫ + V∘Ṫ + V̇∘T + Σ_t ċ_t L_t T."""
         T, diagonal, apply, terms = _saved(ctx)
-        dT, dV, _, _, *dc = tangents
+        _, dT, dV, *dc = tangents
         result = torch.zeros_like(T) if dT is None else apply(dT, diagonal)
         if dV is not None:
             dV = dV.to(T.dtype if dV.is_complex() else T.dtype.to_real())
@@ -114,31 +107,30 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[torch.Tensor, int]:
         """Batch over T by making the batch one more channel axis; over anything else by a loop."""
-        T, diagonal, description, execution, *coefficients = inputs
-        if all(dim is None for dim in in_dims[1:]):
-            fields = T.movedim(in_dims[0], -1)
-            if diagonal is not None and diagonal.shape != description.torus.shape:
-                diagonal = diagonal.unsqueeze(-1).expand(fields.shape)
-            return differentiable(fields, diagonal, description, execution, coefficients), fields.ndim - 1
+        bound, T, values, *coefficients = inputs
+        if all(dim is None for dim in in_dims[2:]):
+            fields = T.movedim(in_dims[1], -1)
+            if values is not None and values.shape != bound.operator.torus.shape:
+                values = values.unsqueeze(-1).expand(fields.shape)
+            return differentiable(bound, fields, values, coefficients), fields.ndim - 1
         rows = [
             [x if dim is None else x.select(dim, b) for x, dim in zip(inputs, in_dims, strict=True)]
             for b in range(info.batch_size)
         ]
-        return torch.stack([differentiable(row[0], row[1], row[2], row[3], row[4:]) for row in rows]), 0
+        return torch.stack([differentiable(row[0], row[1], row[2], row[3:]) for row in rows]), 0
 
 
 def _saved(ctx: Any) -> tuple[torch.Tensor, torch.Tensor | None, Operator, list[Operator]]:
     """Return T, V, the operator, and its terms L_t."""
     T, diagonal, *tensors = ctx.saved_tensors
-    description, execution = ctx.description, ctx.execution
-    remaining = iter(tensors)
+    bound, remaining = ctx.bound, iter(tensors)
     coefficients = [next(remaining) if c is None else c for c in ctx.floats]
 
     def apply(X: torch.Tensor, V: torch.Tensor | None) -> torch.Tensor:
-        return differentiable(X, V, description, execution, coefficients)
+        return differentiable(bound, X, V, coefficients)
 
     def term(t: int) -> Operator:
-        single = description.term(t)
-        return lambda X, V: differentiable(X, V, single, execution, single.coefficients)
+        single = BoundOperator(bound.operator.term(t), bound.execution)
+        return lambda X, V: differentiable(single, X, V)
 
     return T, diagonal, apply, [term(t) for t in range(len(coefficients))]

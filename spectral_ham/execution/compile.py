@@ -5,33 +5,41 @@ operators; so this form serves compiled regions only, and takes the description 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.backends import ConstantCoefficientOperator, get_backend
 from spectral_ham.execution.autograd import Operator, pullback
-from spectral_ham.execution.runner import check_execution, run
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.execution.bound import AUTO, BoundOperator, plain
+from spectral_ham.execution.from_numbers import operator_from_numbers
 
 
-def compiled_apply(
+def traced(
+    bound: BoundOperator, T: torch.Tensor, values: torch.Tensor | None, coefficients: Sequence[Scalar] | None
+) -> torch.Tensor:
+    """Return A·T + values∘T inside a compiled region."""
+    A, torus = bound.operator, bound.operator.torus
+    name, order = A.backend.name, A.backend.stencil_order
+    c = A.coefficients if coefficients is None else coefficients
+    return traced_from_numbers(T, values, c, A.terms, torus.shape, torus.spacing, name, order, bound.execution)
+
+
+def traced_from_numbers(
     T: torch.Tensor,
-    diagonal: torch.Tensor | None,
+    values: torch.Tensor | None,
     coefficients: Sequence[Scalar],
     terms: Sequence[tuple[int, int]],
     shape: Sequence[int],
     spacing: Sequence[float],
     backend: str,
     stencil_order: int,
-    execution: str,
+    execution: str = AUTO,
 ) -> torch.Tensor:
-    """Return Σ_t c_t ∂_i ∂_j T + diagonal∘T inside a compiled region."""
+    """Return Σ_t c_t ∂_i ∂_j T + values∘T inside a compiled region."""
     c = torch.stack([torch.as_tensor(x, dtype=torch.float64, device=_home(coefficients)) for x in coefficients])
     indices = [i for pair in terms for i in pair]
-    result: torch.Tensor = _op(T, diagonal, c, indices, list(shape), list(spacing), backend, stencil_order, execution)
+    result: torch.Tensor = _op(T, values, c, indices, list(shape), list(spacing), backend, stencil_order, execution)
     return result
 
 
@@ -55,10 +63,11 @@ def _op(
     stencil_order: int,
     execution: str,
 ) -> torch.Tensor:
-    geometry = _geometry(tuple(terms), tuple(shape), tuple(spacing), backend, stencil_order, execution)
+    pairs = tuple(zip(terms[::2], terms[1::2], strict=True))
     # On the CPU the values are at hand; on an accelerator they stay there, as 0-d tensors.
-    values = coefficients.tolist() if coefficients.device.type == "cpu" else coefficients.unbind()
-    return run(geometry.with_coefficients(values), T, diagonal, None, execution).data  # no view, as in adjoint.py
+    listed = coefficients.tolist() if coefficients.device.type == "cpu" else coefficients.unbind()
+    bound = operator_from_numbers(tuple(shape), tuple(spacing), pairs, listed, backend, stencil_order, execution)
+    return bound.prepared(T, diagonal).apply(plain(T)).data  # no view, as in autograd.py
 
 
 @_op.register_fake
@@ -92,19 +101,3 @@ def _backward(ctx: Any, G: torch.Tensor) -> tuple[Any, ...]:
 
 
 _op.register_autograd(_backward, setup_context=_setup_context)
-
-
-@lru_cache(maxsize=64)
-def _geometry(
-    terms: tuple[int, ...],
-    shape: tuple[int, ...],
-    spacing: tuple[float, ...],
-    backend: str,
-    stencil_order: int,
-    execution: str,
-) -> ConstantCoefficientOperator:
-    torus = Torus(shape, spacing=spacing)
-    pairs = tuple(zip(terms[::2], terms[1::2], strict=True))
-    description = ConstantCoefficientOperator(torus, get_backend(backend, stencil_order), pairs, (1.0,) * len(pairs))
-    check_execution("execution=...", execution, description)
-    return description

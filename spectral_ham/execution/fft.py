@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 import torch
 
 from spectral_ham._internal.checks import as_complex, as_real
 from spectral_ham.backends import ConstantCoefficientOperator
-from spectral_ham.backends.operator import Tables
-from spectral_ham.execution.base import Execution, real_view
-from spectral_ham.execution.layout import add_to, channels_first, channels_last
+from spectral_ham.execution.base import Execution, Kind, Prepared, real_view
+from spectral_ham.execution.layout import Add, add_potential, channels_first, channels_last, flattened
 
 CHUNK_BYTES = 2**22
 """Channels are transformed in chunks of about this size, so that a chunk stays in cache between the transforms."""
@@ -24,44 +23,53 @@ _INVERSE = {1: torch.fft.ifftn, 2: torch.fft.ifft2, 3: torch.fft.ifftn}
 
 
 @final
-class Fourier(Execution):
-    """Multiply by the symbol between two FFTs; 20·log₂N flops per point. Runs every description."""
+class FFT(Execution):
+    """Multiply by the symbol between two FFTs; 20·log₂N flops per point. Any circulant operator is diagonal there."""
 
     name: ClassVar[str] = "fft"
 
-    def why_not(self, description: ConstantCoefficientOperator) -> str:  # noqa: ARG002
-        """Return an empty string: any circulant operator is diagonal in Fourier space."""
-        return ""
+    def prepare(self, operator: ConstantCoefficientOperator, kind: Kind) -> "FFTOperator":
+        """Return the operator with its whole symbol as one table, the 1/N of the inverse transform folded in."""
+        symbol = operator.symbol(kind.real, kind.device, scale=1 / operator.torus.size)
+        return FFTOperator(operator.torus.shape, kind, _doubled(symbol))
 
-    def prepare(self, description: ConstantCoefficientOperator, dtype: torch.dtype, device: torch.device) -> Tables:
-        """Return the whole symbol as one table, the 1/N of the inverse transform folded in."""
-        symbol = description.symbol(dtype, device, scale=1 / description.torus.size)
-        return ((_doubled(symbol),),)
 
-    def run(
-        self,
-        description: ConstantCoefficientOperator,
-        tables: Tables,
-        X: torch.Tensor,
-        diagonal: torch.Tensor | None,
-        out: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Return A·X + diagonal∘X."""
-        ((table,),) = tables
-        return multiply_spectrum(X, table, description.torus.ndim, out, diagonal)
+@final
+class FFTOperator(Prepared):
+    """F⁻¹ (table · F X) + V∘X."""
 
-    def recur(
-        self,
-        description: ConstantCoefficientOperator,
-        tables: Tables,
-        X: torch.Tensor,
-        diagonal: torch.Tensor | None,
-        out: torch.Tensor,
-        source: torch.Tensor,
-        gamma: float,
-    ) -> None:
-        """Write A·X + diagonal∘X + γ·source − out into ``out``."""
-        out.neg_().add_(source, alpha=gamma).add_(self.run(description, tables, X, diagonal, None))
+    execution: ClassVar[str] = FFT.name
+
+    def __init__(self, grid: tuple[int, ...], kind: Kind, table: torch.Tensor, V: torch.Tensor | None = None) -> None:
+        self.grid, self.kind, self.table = grid, kind, table
+        self.nbytes = table.nbytes
+        self.V = V = None if V is None else flattened(V, grid)
+        self._add: Add | None = None if V is None else add_potential(V, grid, kind)
+        self._axes = tuple(range(len(grid)))
+        self._is_lone_complex = kind.dtype.is_complex and math.prod(kind.shape) == math.prod(grid)
+
+    def with_potential(self, V: torch.Tensor | None) -> Self:
+        """Return the operator with another V."""
+        return self if V is None and self.V is None else type(self)(self.grid, self.kind, self.table, V)
+
+    def apply(self, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return A·X + V∘X."""
+        grid, ndim = self.grid, len(self.grid)
+        if out is None and self._is_lone_complex:
+            spectrum = _FORWARD[ndim](X if X.ndim == ndim else X.view(grid), dim=self._axes)
+            real_view(spectrum).mul_(self.table)
+            result = _INVERSE[ndim](spectrum, dim=self._axes, norm="forward")
+            result = result if X.ndim == ndim else result.view(X.shape)
+        else:
+            flat_out = None if out is None else out.view(*grid, -1)
+            result = multiply_spectrum(X.view(*grid, -1), self.table, ndim, flat_out).view(X.shape)
+        if self._add is not None:
+            self._add(result, X)
+        return result if out is None else out
+
+    def recur(self, X: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
+        """Write A·X + V∘X + γ·source − out into ``out``."""
+        out.neg_().add_(source, alpha=gamma).add_(self.apply(X))
 
 
 def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
@@ -86,9 +94,8 @@ def multiply_spectrum(
     table: torch.Tensor,
     ndim: int,
     out: torch.Tensor | None = None,
-    diagonal: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return F⁻¹ (table · F X) + diagonal∘X over the first ``ndim`` axes, without recording a gradient.
+    """Return F⁻¹ (table · F X) over the first ``ndim`` axes, without recording a gradient.
 
     Channels are brought in front, chunk by chunk, since torch's FFT along other axes makes hidden copies of the whole
     field.
@@ -98,7 +105,6 @@ def multiply_spectrum(
         table: from `folded`. For a real X it must be even in k, as every function of a symbol is.
         ndim: number of grid axes.
         out: where to write, like X.
-        diagonal: None, (N_x, …) for all channels alike, or (N_x, …, C); never complex for a real X.
     """
     channels = X.shape[-1]
     if channels == 1 and out is None:
@@ -113,8 +119,6 @@ def multiply_spectrum(
             fields = convolve(fields, table, ndim)  # by the same name, so that the chunk itself is freed
             channels_last(fields, result, first)
             del fields
-    if diagonal is not None:
-        add_to(result, diagonal, X)
     return result
 
 

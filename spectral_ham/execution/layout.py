@@ -3,13 +3,18 @@
 The conversions run as fused kernels where these are on, else on torch's own operations; both give the same numbers.
 """
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from spectral_ham.execution.base import add_diagonal
+from spectral_ham.execution.base import Kind, add_diagonal
 from spectral_ham.execution.numba.jit import kernels, parts, run_parallel, serves, written
+
+Add: TypeAlias = Callable[[torch.Tensor, torch.Tensor], None]
+"""(out, X) ↦ out += V∘X."""
 
 
 def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:
@@ -50,18 +55,32 @@ def channels_last(F: torch.Tensor, out: torch.Tensor, first: int) -> None:
         written(out)
 
 
-def add_to(out: torch.Tensor, diagonal: torch.Tensor, X: torch.Tensor) -> None:
-    """Add diagonal∘X to ``out`` in place: for a lone channel by a kernel, since torch is slow at complex times real."""
-    fused = _kernels_for(out) if X.shape[-1] == 1 else None
-    if fused is None:
-        add_diagonal(out, diagonal, X)
-        return
-    y, x, v, points = _flat(out), _flat(X), _flat(diagonal), out.numel()
-    if X.is_complex() and not diagonal.is_complex():
-        _run(fused.add_real, points, _reals(y), _reals(x), v, points, parts(points))
-    else:
-        _run(fused.add, points, y, x, v, points, parts(points))
-    written(out)
+def flattened(V: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
+    """Return V as it is if it has the grid's shape, else with all channels on one axis, (N_x, …, C)."""
+    return V if V.shape == grid else V.reshape(*grid, -1)
+
+
+def add_potential(V: torch.Tensor, grid: tuple[int, ...], kind: Kind) -> Add:
+    """Return (out, X) ↦ out += V∘X, the kernel picked: for a lone channel numba's, torch being slow at complex × real.
+
+    Args:
+        V: values of the grid's shape, or (N_x, …, C); never complex for a real X.
+        grid: (N_x, …).
+        kind: of X and ``out``.
+    """
+    points = math.prod(grid)
+    if not kind.fused or math.prod(kind.shape) != points:
+        return lambda out, X: add_diagonal(out.view(*grid, -1), V, X.view(*grid, -1))
+    # A copy of V: memory that NumPy sees is memory whose writes torch no longer sees.
+    kernel, count, v = kernels("layout_kernels"), parts(points), _flat(V.clone().contiguous())
+    # Real V: a complex field is seen as twice as many real numbers.
+    pair = kernel.add_real if kind.dtype.is_complex and not V.is_complex() else kernel.add
+
+    def add(out: torch.Tensor, X: torch.Tensor) -> None:
+        _run(pair, points, _flat(out).view(v.dtype), _flat(X).view(v.dtype), v, points, count)
+        written(out)
+
+    return add
 
 
 def _kernels_for(X: torch.Tensor) -> Any | None:
@@ -71,10 +90,6 @@ def _kernels_for(X: torch.Tensor) -> Any | None:
 
 def _flat(X: torch.Tensor) -> Any:
     return (X.detach() if X.requires_grad else X).numpy().reshape(-1)
-
-
-def _reals(values: Any) -> Any:
-    return values.view(values.real.dtype)
 
 
 def _run(pair: tuple[Any, Any], numbers: int, *arguments: Any) -> None:

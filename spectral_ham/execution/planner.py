@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from spectral_ham._internal.memo import Memo
+
 DENSE_MAX_POINTS, DENSE_MAX_ROUGH_POINTS = 64, 128
 DENSE_MIN_REALS = 16
 ROUGH_PRIME = 17
@@ -70,32 +72,38 @@ def estimate(key: PlanKey, candidates: Collection[str]) -> str:
     return "dense" if small and (pays or rounds_better) else "fft"
 
 
-_measured: dict[PlanKey, str] = {}
-_lock = threading.Lock()
+_measured: Memo[str] = Memo()
+_one_at_a_time = threading.Lock()
 
 
 def measure(
-    key: PlanKey, candidates: Mapping[str, Callable[[], object]], clock: Callable[[], float] = time.perf_counter
+    key: PlanKey,
+    candidates: Mapping[str, Callable[[], Callable[[], object]]],
+    clock: Callable[[], float] = time.perf_counter,
 ) -> str:
     """Return the name of the candidate that is fastest here: each is run for a moment, once in a process for each key.
 
     Args:
         key: the problem.
-        candidates: name → a call that has finished its work when it returns. Those that can only be slow are left out.
+        candidates: name → what prepares a call; the call has finished its work when it returns. A candidate that can
+            only be slow is left out.
         clock: seconds.
 
     Example:
         >>> ticks = iter(range(100))
         >>> quick, slow = (lambda: None), (lambda: [next(ticks) for _ in range(9)])
-        >>> measure(PlanKey((8,), 2, double=True), {"slow": slow, "quick": quick}, clock=lambda: next(ticks))
+        >>> candidates = {"slow": lambda: slow, "quick": lambda: quick}
+        >>> measure(PlanKey((8,), 2, double=True), candidates, clock=lambda: next(ticks))
         'quick'
     """
-    with _lock:
-        if (known := _measured.get(key)) is not None:
-            return known
+
+    def fastest() -> str:
         tried = [name for name in candidates if name != "dense" or max(key.shape) <= DENSE_MAX_TRIED]
-        shortest = {name: _shortest(candidates[name], clock, SECONDS_PER_CHOICE / len(tried)) for name in tried}
-        return _measured.setdefault(key, min(shortest, key=lambda name: shortest[name]))
+        shortest = {name: _shortest(candidates[name](), clock, SECONDS_PER_CHOICE / len(tried)) for name in tried}
+        return min(shortest, key=lambda name: shortest[name])
+
+    with _one_at_a_time:  # two measurements side by side would time each other
+        return _measured.get(key, fastest)
 
 
 def _shortest(call: Callable[[], object], clock: Callable[[], float], budget: float) -> float:

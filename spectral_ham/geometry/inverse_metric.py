@@ -1,6 +1,5 @@
 """The inverse metric g^ij: constant over the torus, symmetric, positive definite."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,17 +7,18 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from spectral_ham._internal.checks import LARGE_METRIC, check_metric_values, invalid
+from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.errors import LargeMetricWarning
+from spectral_ham.geometry.metric_values import check_metric_values, warn_large_metric
 from spectral_ham.geometry.torus import Torus
 
 Entry = tuple[int, int]
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class InverseMetric:
+class InverseMetric(Frozen):
     """A constant inverse metric g^ij, as in ∇²_g = Σ_ij g^ij ∂_i ∂_j.
 
     Args:
@@ -46,7 +46,7 @@ class InverseMetric:
 
     _given: torch.Tensor
     terms: tuple[Entry, ...]
-    """The pairs (i, j), i ≤ j, whose ∂_i ∂_j takes part: the diagonal first, then what is off it."""
+    """The pairs (i, j), i ≤ j, whose ∂_i ∂_j takes part: the diagonal first, then the cross terms."""
 
     def __init__(self, components: torch.Tensor | Sequence[float] | Sequence[Sequence[float]]) -> None:
         where = "InverseMetric(components=...)"
@@ -59,12 +59,10 @@ class InverseMetric:
         if not _is_metric_shape(given.shape):
             raise invalid(where, "the diagonal (d,) or the matrix (d, d), d = 1, 2 or 3", given)
         values = given.to(torch.float64) if carries_derivative(given) else given.detach().to(torch.float64, copy=True)
-        check_metric_values(where, values.detach())
-        largest = float(values.detach().abs().max())
-        if largest > LARGE_METRIC:
-            warn_large_metric(largest, stacklevel=2)
-        object.__setattr__(self, "_given", given if carries_derivative(given) else values)
-        object.__setattr__(self, "terms", _terms(values.detach(), keep_all=carries_derivative(given)))
+        plain = check_metric_values(where, values.detach())
+        warn_large_metric(float(plain.abs().max()), stacklevel=2)
+        differentiable = carries_derivative(given)
+        self._set(_given=given if differentiable else values, terms=_terms(plain, keep_all=differentiable))
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -111,17 +109,6 @@ def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
         needs = f"of the torus's dimension {torus.ndim}"
         raise invalid("inverse_metric=...", needs, made, f"Give {torus.ndim} components, x first.")
     return made
-
-
-def warn_large_metric(largest: float, stacklevel: int) -> None:
-    """Warn that one component of the inverse metric rules the stable step."""
-    warnings.warn(
-        f"The inverse metric has a component {largest:.3g}, above {LARGE_METRIC:.0e}: the largest eigenvalue of H, "
-        "and with it rounding errors, grow by that factor, and the stable time step of an explicit method shrinks "
-        "by it. Rescale lengths or time if this is not intended.",
-        LargeMetricWarning,
-        stacklevel=stacklevel + 1,
-    )
 
 
 def _as_tensor(components: object) -> torch.Tensor:

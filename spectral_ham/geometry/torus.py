@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from spectral_ham._internal.checks import as_count, as_per_axis, invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import geometry_memo, normalized_device
 from spectral_ham._internal.typing import Device, PerAxis
 
@@ -14,7 +15,7 @@ MAX_NDIM = 3
 
 
 @dataclass(frozen=True, init=False)
-class Torus:
+class Torus(Frozen):
     """A uniform periodic grid in 1, 2 or 3 dimensions: x_j = origin + j·L/N for j = 0 … N − 1.
 
     Axis 0 is x, axis 1 is y, axis 2 is z (``indexing="ij"``). The right end is left out: it is the left end
@@ -50,8 +51,8 @@ class Torus:
     def __init__(
         self,
         shape: int | Sequence[int],
-        lengths: PerAxis | None = None,
         *,
+        lengths: PerAxis | None = None,
         spacing: PerAxis | None = None,
         origin: PerAxis = 0.0,
     ) -> None:
@@ -68,10 +69,8 @@ class Torus:
         else:
             periods = as_per_axis("Torus(lengths=...)", lengths, len(ns), positive=True)
             steps = tuple(period / n for n, period in zip(ns, periods, strict=True))
-        object.__setattr__(self, "shape", ns)
-        object.__setattr__(self, "lengths", periods)
-        object.__setattr__(self, "spacing", steps)
-        object.__setattr__(self, "origin", as_per_axis("Torus(origin=...)", origin, len(ns)))
+        starts = as_per_axis("Torus(origin=...)", origin, len(ns))
+        self._set(shape=ns, lengths=periods, spacing=steps, origin=starts)
 
     @property
     def ndim(self) -> int:
@@ -97,7 +96,7 @@ class Torus:
             device: where to put the result.
 
         Shape:
-            (N,). A fresh tensor: writing into it harms nobody.
+            (N,). A copy, which may be written into.
         """
         axis = self._axis(axis)
         n, length = self.shape[axis], self.lengths[axis]
@@ -108,14 +107,14 @@ class Torus:
     def wavenumber_grids(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> tuple[torch.Tensor, ...]:
         """Return one open grid of wavenumbers per axis, ready to broadcast: (N_x, 1), (1, N_y).
 
-        The tables behind it are cached per device and dtype; what is returned is a fresh copy of them.
+        The tables are cached per device and dtype; each call returns fresh copies.
         """
-        return tuple(self._open(axis, self.wavenumbers(axis, dtype, device)) for axis in range(self.ndim))
+        return tuple(on_axis(axis, self.wavenumbers(axis, dtype, device), self.ndim) for axis in range(self.ndim))
 
     def coordinates(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> tuple[torch.Tensor, ...]:
         """Return one open grid of points x_j = origin + j·L/N per axis, ready to broadcast: (N_x, 1), (1, N_y)."""
         return tuple(
-            self._open(axis, start + step * torch.arange(n, dtype=torch.float64)).to(device, dtype)
+            on_axis(axis, start + step * torch.arange(n, dtype=torch.float64), self.ndim).to(device, dtype)
             for axis, (n, step, start) in enumerate(zip(self.shape, self.spacing, self.origin, strict=True))
         )
 
@@ -124,8 +123,10 @@ class Torus:
             raise invalid("Torus.wavenumbers(axis=...)", f"an axis of this {self.ndim}-D torus", axis)
         return axis % self.ndim
 
-    def _open(self, axis: int, values: torch.Tensor) -> torch.Tensor:
-        return values.reshape([-1 if i == axis else 1 for i in range(self.ndim)])
+
+def on_axis(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
+    """Return ``values`` (N, …) on an open grid: N on ``axis``, 1 on the other grid axes, channels behind."""
+    return values.reshape([-1 if i == axis else 1 for i in range(ndim)] + list(values.shape[1:]))
 
 
 def mode_numbers(n: int) -> torch.Tensor:

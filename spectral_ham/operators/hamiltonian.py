@@ -1,33 +1,34 @@
 """The Hamiltonian H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import torch
 
-from spectral_ham._internal.checks import as_complex, as_count, as_scalar, check_field, check_out, invalid
-from spectral_ham._internal.typing import Scalar
-from spectral_ham.backends import ConstantCoefficientOperator, get_backend
+from spectral_ham._internal.checks import as_scalar, check_field, check_out
+from spectral_ham._internal.typing import BackendName, ExecutionName, Scalar
+from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.errors import NotHermitianError
-from spectral_ham.execution import apply, check_execution, execution_name
-from spectral_ham.execution.base import inner
-from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike, as_metric
+from spectral_ham.execution import BoundOperator, apply
+from spectral_ham.execution.precision import inner
+from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
 from spectral_ham.geometry.torus import Torus
-from spectral_ham.operators.laplacian import detached
+from spectral_ham.operators.matrices import dense_matrix, linear_operator
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.operators.scipy import linear_operator
-from spectral_ham.potentials import MatrixPotential, Potential, PotentialLike, StaticPotential, as_potential
+from spectral_ham.operators.scaled_laplacian import ScaledLaplacian, kinetic_factor
+from spectral_ham.operators.with_potential import WithPotential, complex_where, pointwise
+from spectral_ham.potentials import Potential, PotentialLike, as_potential
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-MAX_MATRIX_POINTS = 4096
-
 
 @final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Hamiltonian:
+class Hamiltonian(WithPotential):
     """H[T] = −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j T + V·T on a periodic torus.
 
     Args:
@@ -70,8 +71,10 @@ class Hamiltonian:
     potential: Potential | None
     hbar: Scalar
     mass: Scalar
-    execution: str
-    _kinetic: ConstantCoefficientOperator = field(repr=False)
+    execution: ExecutionName
+    _kinetic: ScaledLaplacian = field(repr=False)
+    _bound: BoundOperator = field(repr=False)
+    """The kinetic part, with V where V is static and pointwise."""
 
     def __init__(
         self,
@@ -81,47 +84,34 @@ class Hamiltonian:
         potential: PotentialLike | None = None,
         hbar: Scalar = 1.0,
         mass: Scalar = 1.0,
-        backend: str = "spectral",
+        backend: BackendName = "spectral",
         stencil_order: int = 2,
-        execution: str = "auto",
+        execution: ExecutionName = "auto",
     ) -> None:
-        metric = as_metric(inverse_metric, torus)
         hbar, mass = as_scalar("Hamiltonian(hbar=...)", hbar), as_scalar("Hamiltonian(mass=...)", mass)
-        coefficients = detached(metric.coefficients(kinetic_factor(hbar, mass)))
-        kinetic = ConstantCoefficientOperator(torus, get_backend(backend, stencil_order), metric.terms, coefficients)
-        check_execution("execution=...", execution, kinetic)
-        object.__setattr__(self, "torus", torus)
-        object.__setattr__(self, "inverse_metric", metric)
-        object.__setattr__(self, "potential", None if potential is None else as_potential(potential, torus))
-        object.__setattr__(self, "hbar", hbar)
-        object.__setattr__(self, "mass", mass)
-        object.__setattr__(self, "execution", execution)
-        object.__setattr__(self, "_kinetic", kinetic)
+        factor = partial(kinetic_factor, hbar, mass)
+        kinetic = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution, factor)
+        V = None if potential is None else as_potential(potential, torus)
+        self._set(torus=torus, inverse_metric=kinetic.metric, hbar=hbar, mass=mass, execution=execution)
+        self._set(potential=V, _kinetic=kinetic, _bound=kinetic.bound.with_potential(pointwise(V)))
 
     def __repr__(self) -> str:
         V = "None" if self.potential is None else type(self.potential).__name__
-        discretization = f"backend={self._kinetic.backend!r}, execution={self.execution!r}"
         hbar, mass = (float(x.detach()) if isinstance(x, torch.Tensor) else x for x in (self.hbar, self.mass))
         return (
-            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, "
-            f"hbar={hbar}, mass={mass}, "
-            f"{discretization})"
+            f"Hamiltonian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, potential={V}, hbar={hbar}, "
+            f"mass={mass}, backend={self._bound.operator.backend!r}, execution={self.execution!r})"
         )
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> BackendName:
         """Name of the backend."""
-        return self._kinetic.backend.name
+        return self._bound.operator.backend.name
 
     @property
     def kinetic(self) -> ConstantCoefficientOperator:
-        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data.
-
-        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
-        """
-        if self._kinetic.is_static:
-            return self._kinetic
-        return self._kinetic.with_coefficients(self.inverse_metric.coefficients(kinetic_factor(self.hbar, self.mass)))
+        """The kinetic part −(ħ²/2m) Σ_ij g^ij ∂_i ∂_j as data."""
+        return self._kinetic.operator
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None, *, t: float = 0.0) -> torch.Tensor:
         """Return H[T] at time ``t``, written into ``out`` if it is given.
@@ -132,26 +122,25 @@ class Hamiltonian:
             t: time, for a potential V(t).
         """
         check_field("H(T)", T, self.torus.shape)
-        V = self.potential_at(t, T)
+        bound, V = self._bound, self.potential
+        live = None if bound.operator.is_static else self._kinetic.live_coefficients()
         if V is None:
-            return apply(self.kinetic, T, None, out, self.execution)
-        if V.values.is_complex() and not T.is_complex():
-            T = T.to(as_complex(T.dtype))
-        diagonal = V.diagonal(T)
-        if diagonal is not None:
-            return apply(self.kinetic, T, diagonal, out, self.execution)
-        VT = V.apply(T)  # before anything is written: it may refuse T
+            return apply(bound, T, out, None, live)
+        if bound.potential is not None:  # V is prepared with the kinetic part
+            return apply(bound, T if T.is_complex() else complex_where(bound.potential.values, T), out, None, live)
+        at_t = V.at(t, T)
+        T = complex_where(at_t.values, T)
+        if not at_t.mixes_channels:
+            return apply(bound, T, out, at_t.diagonal(T), live)
+        VT = at_t.apply(T)  # before anything is written: it may refuse T
         if out is not None:
-            check_out("H(T, out=...)", out, T, [V.values])
-        return apply(self.kinetic, T, None, out, self.execution).add_(VT)
+            check_out("H(T, out=...)", out, T, [at_t.values])
+        return apply(bound, T, out, None, live).add_(VT)
 
     def with_potential(self, potential: PotentialLike | None) -> "Hamiltonian":
         """Return the Hamiltonian with the same kinetic part, tables included, and another potential."""
-        other = object.__new__(Hamiltonian)
-        for attribute in fields(self):
-            object.__setattr__(other, attribute.name, getattr(self, attribute.name))
-        bound = None if potential is None else as_potential(potential, self.torus)
-        object.__setattr__(other, "potential", bound)
+        V, other = None if potential is None else as_potential(potential, self.torus), copy(self)
+        other._set(potential=V, _bound=self._bound.with_potential(pointwise(V)))
         return other
 
     def kinetic_function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
@@ -165,7 +154,7 @@ class Hamiltonian:
             >>> torch.allclose(free(T).abs().square().sum(), T.abs().square().sum())
             True
         """
-        return FourierMultiplier(self.torus, lambda: f(self.kinetic.symbol(torch.float64, torch.device("cpu"))))
+        return self._kinetic.function(f)
 
     def energy(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return E = Re Σ T*·H[T] · ΔV, summed over all grid points and channels: a real 0-d tensor.
@@ -181,7 +170,11 @@ class Hamiltonian:
         """
         points = self.torus.size
         interaction = None if self.potential is None else self.potential.energy_density(T, t)
-        HT = self(T, t=t) if interaction is None else apply(self.kinetic, T, execution=self.execution)
+        HT = (
+            self(T, t=t)
+            if interaction is None
+            else apply(self._kinetic.bound, T, coefficients=self._kinetic.live_coefficients())
+        )
         per_point = inner(T.to(HT.dtype).reshape(points, -1), HT.reshape(points, -1)).real
         E: torch.Tensor = per_point.sum(dtype=torch.float64)
         if interaction is not None:
@@ -200,31 +193,22 @@ class Hamiltonian:
             >>> sh.Hamiltonian(sh.Torus(8), backend="fd").spectral_bounds()
             (0.0, 2.0)
         """
-        lowest, highest = self.kinetic_bounds
+        K_min, K_max = self.kinetic_bounds
         V = self.potential_at(t)
         if V is None:
-            return lowest, highest
+            return K_min, K_max
         if not V.is_hermitian:
             raise NotHermitianError(
                 "`H.spectral_bounds()` must be called for a Hermitian H, but the potential is not Hermitian: "
                 "its eigenvalues are not real. Pass its Hermitian part."
             )
         V_min, V_max = V.bounds()
-        return lowest + V_min, highest + V_max
+        return K_min + V_min, K_max + V_max
 
     @property
     def kinetic_bounds(self) -> tuple[float, float]:
         """The smallest and the largest kinetic energy of the grid."""
-        symbol = self.kinetic.symbol(torch.float64, torch.device("cpu")).detach()
-        return float(symbol.min()), float(symbol.max())
-
-    @property
-    def is_hermitian(self) -> bool:
-        """Whether H† = H, by value: a complex V with zero imaginary part is real. V(t) is judged at t = 0."""
-        if not self.is_linear:
-            return True  # V[T] is real
-        V = self.potential_at(0.0)
-        return V is None or V.is_hermitian
+        return self._kinetic.bounds
 
     def as_matrix(self, *, t: float = 0.0) -> torch.Tensor:
         """Return H as a dense (n, n) matrix over grid points, C order: H[T].flatten() = M @ T.flatten().
@@ -241,15 +225,7 @@ class Hamiltonian:
                     [-1.,  2., -1.],
                     [-1., -1.,  2.]], dtype=torch.float64)
         """
-        n, V = self.torus.size, self.potential_at(t)
-        if n > MAX_MATRIX_POINTS:
-            raise invalid("H.as_matrix()", f"on at most {MAX_MATRIX_POINTS} points", n, "Use as_linear_operator().")
-        if V is not None and not V.is_channel_independent:
-            remedy = "Use as_linear_operator(channels=...)."
-            raise invalid("H.as_matrix()", "for a potential that acts on every channel alike", V, remedy)
-        device = "cpu" if V is None else V.values.device
-        unit_fields = torch.eye(n, dtype=torch.float64, device=device).reshape(*self.torus.shape, n)
-        return self(unit_fields, t=t).reshape(n, n)
+        return dense_matrix(self, t)
 
     def as_linear_operator(self, channels: tuple[int, ...] = (), *, t: float = 0.0) -> "LinearOperator":
         """Return H as a scipy LinearOperator on flattened fields (C order), for its eigen- and linear solvers.
@@ -266,45 +242,8 @@ class Hamiltonian:
             >>> bool(-1 < ground[0] < 0)
             True
         """
-        if not isinstance(channels, Sequence):
-            raise invalid("H.as_linear_operator(channels=...)", "a tuple of counts", channels, error=TypeError)
-        channels = tuple(as_count("H.as_linear_operator(channels=...)", n) for n in channels)
-        V = self.potential_at(t)
-        return linear_operator(
-            lambda T: self(T, t=t),
-            (*self.torus.shape, *channels),
-            device="cpu" if V is None else V.values.device,
-            is_complex=V is not None and V.values.is_complex(),
-            is_symmetric=not isinstance(V, MatrixPotential),
-            is_hermitian=V is None or V.is_hermitian,
-        )
+        return linear_operator(self, channels, t)
 
     def execution_for(self, T: torch.Tensor) -> str:
         """Return the execution that runs on fields like T: the pinned one, or the planner's choice."""
-        return execution_name(self.kinetic, T, self.execution)
-
-    @property
-    def is_real(self) -> bool:
-        """Whether H[T] is real for a real T. V(t) is judged at t = 0."""
-        V = self.potential_at(0.0) if self.is_linear else None
-        return V is None or not V.values.is_complex()
-
-    @property
-    def is_static(self) -> bool:
-        """Whether H is linear and the same at all times."""
-        return self.potential is None or self.potential.is_static
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether H[T] is linear in T."""
-        return self.potential is None or self.potential.is_linear
-
-    def potential_at(self, t: float, T: torch.Tensor | None = None) -> StaticPotential | None:
-        """Return V at time ``t`` in the state ``T``, or None for V = 0."""
-        return None if self.potential is None else self.potential.at(t, T)
-
-
-def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:
-    """Return −ħ²/2m, in double precision."""
-    hbar, mass = (x.double() if isinstance(x, torch.Tensor) else x for x in (hbar, mass))
-    return -(hbar**2) / (2 * mass)
+        return self._bound.execution_for(T)

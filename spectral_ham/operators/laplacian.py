@@ -7,17 +7,19 @@ from typing import final
 import torch
 
 from spectral_ham._internal.checks import check_field, invalid
-from spectral_ham._internal.typing import Device, Scalar
-from spectral_ham.backends import ConstantCoefficientOperator, get_backend
-from spectral_ham.execution import apply, check_execution
-from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike, as_metric
+from spectral_ham._internal.frozen import Frozen
+from spectral_ham._internal.typing import BackendName, Device, ExecutionName
+from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.execution import apply
+from spectral_ham.geometry.inverse_metric import InverseMetric, MetricLike
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.operators.multiplier import FourierMultiplier
+from spectral_ham.operators.scaled_laplacian import ScaledLaplacian
 
 
 @final
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Laplacian:
+class Laplacian(Frozen):
     """∇²_g T = Σ_ij g^ij ∂_i ∂_j T for fields of shape torus.shape + channels.
 
     Args:
@@ -48,57 +50,46 @@ class Laplacian:
 
     torus: Torus
     inverse_metric: InverseMetric
-    execution: str
-    _description: ConstantCoefficientOperator = field(repr=False)
+    execution: ExecutionName
+    _scaled: ScaledLaplacian = field(repr=False)
 
     def __init__(
         self,
         torus: Torus,
         *,
         inverse_metric: MetricLike | None = None,
-        backend: str = "spectral",
+        backend: BackendName = "spectral",
         stencil_order: int = 2,
-        execution: str = "auto",
+        execution: ExecutionName = "auto",
     ) -> None:
-        metric = as_metric(inverse_metric, torus)
-        chosen = get_backend(backend, stencil_order)
-        description = ConstantCoefficientOperator(torus, chosen, metric.terms, detached(metric.coefficients()))
-        check_execution("execution=...", execution, description)
-        object.__setattr__(self, "torus", torus)
-        object.__setattr__(self, "inverse_metric", metric)
-        object.__setattr__(self, "execution", execution)
-        object.__setattr__(self, "_description", description)
+        scaled = ScaledLaplacian.on(torus, inverse_metric, backend, stencil_order, execution)
+        self._set(torus=torus, inverse_metric=scaled.metric, execution=execution, _scaled=scaled)
 
     def __repr__(self) -> str:
-        discretization = f"backend={self._description.backend!r}, execution={self.execution!r}"
+        discretization = f"backend={self.operator.backend!r}, execution={self.execution!r}"
         return f"Laplacian(torus={self.torus!r}, inverse_metric={self.inverse_metric!r}, {discretization})"
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> BackendName:
         """Name of the backend."""
-        return self._description.backend.name
+        return self.operator.backend.name
 
     @property
-    def description(self) -> ConstantCoefficientOperator:
-        """Σ_ij g^ij ∂_i ∂_j as data.
-
-        A graph serves one backward pass, so coefficients that carry a gradient are computed anew each time.
-        """
-        if self._description.is_static:
-            return self._description
-        return self._description.with_coefficients(self.inverse_metric.coefficients())
+    def operator(self) -> ConstantCoefficientOperator:
+        """Σ_ij g^ij ∂_i ∂_j as data."""
+        return self._scaled.operator
 
     def __call__(self, T: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return ∇²_g T, written into ``out`` if it is given."""
         check_field("Laplacian(T)", T, self.torus.shape)
-        return apply(self.description, T, out=out, execution=self.execution)
+        return apply(self._scaled.bound, T, out, None, self._scaled.live_coefficients())
 
     def symbol(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> torch.Tensor:
         """Return the symbol of ∇²_g over all modes in FFT order: real, ≤ 0, torus.shape.
 
         For "spectral" it is −Σ_ij g^ij k_i k_j; for "fd" the k are modified wavenumbers.
         """
-        symbol = self.description.symbol(torch.float64, torch.device("cpu"))
+        symbol = self._scaled.symbol
         return symbol.to(device, dtype) if symbol.requires_grad else symbol.to(device, dtype, copy=True)
 
     def function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> "FourierMultiplier":
@@ -123,9 +114,4 @@ class Laplacian:
         """
         if not callable(f):
             raise invalid("Laplacian.function(f=...)", "a function of the symbol", f, error=TypeError)
-        return FourierMultiplier(self.torus, lambda: f(self.symbol()))
-
-
-def detached(coefficients: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-    """Return the values alone: what is kept holds no graph."""
-    return tuple(c.detach() if isinstance(c, torch.Tensor) else c for c in coefficients)
+        return self._scaled.function(f)

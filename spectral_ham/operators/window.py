@@ -7,8 +7,8 @@ from typing import TypeAlias
 import torch
 
 from spectral_ham._internal.checks import check_field, check_tensor, invalid
+from spectral_ham._internal.mode import mode_of
 from spectral_ham._internal.typing import Scalar
-from spectral_ham.execution import is_differentiated
 from spectral_ham.execution.fft import (
     folded,
     from_spectrum,
@@ -118,7 +118,7 @@ def euler_window(
     tables = _checked("euler_window(coefficients=...)", tables, T, tables.shape)
     if final_only:
         return _apply_each(tables.unsqueeze(0), T).squeeze(0)
-    if H.execution_for(T) != "fft" and not is_differentiated(T, tables):
+    if H.execution_for(T) != "fft" and mode_of(T, tables) == "plain":
         return _step_by_step(H, T, c)
     return _apply_each(tables, T)
 
@@ -190,7 +190,7 @@ def _apply_each(tables: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Return F⁻¹ (table_n · F T) for each table, stacked in front: one transform there, n back."""
     ndim, real = tables.ndim - 1, not (T.is_complex() or tables.is_complex())
     shape = (len(tables), *T.shape)
-    if is_differentiated(T, tables):
+    if mode_of(T, tables) != "plain":
         tables = tables.to(T.device, T.dtype.to_complex() if tables.is_complex() else T.dtype.to_real())
         broadcast = tables.reshape(tables.shape + (1,) * (T.ndim - ndim))
         frames = inverse_transform(broadcast * transform(T, range(ndim)), range(1, ndim + 1))

@@ -36,7 +36,7 @@ class StaticPotential(Potential):
     values: torch.Tensor
     is_static: ClassVar[bool] = True
     mixes_channels: ClassVar[bool] = False
-    """Whether V couples channels, as a matrix does."""
+    """Whether V is a matrix between channels, and no pointwise product."""
 
     @final
     def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002

@@ -7,11 +7,11 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._internal.checks import as_number, as_real
-from spectral_ham._internal.memo import version_of
-from spectral_ham._internal.mode import carries_derivative
-from spectral_ham.backends import ConstantCoefficientOperator
-from spectral_ham.execution import is_differentiated, recur
+from spectral_ham._internal.checks import as_number
+from spectral_ham._internal.memo import Memo
+from spectral_ham._internal.mode import carries_derivative, mode_of
+from spectral_ham.execution import BoundOperator, Prepared
+from spectral_ham.execution.numba import jit
 from spectral_ham.propagators.base import Propagator
 
 
@@ -48,9 +48,7 @@ class Chebyshev(Propagator):
     _phase: complex = field(init=False, repr=False)
     _center: float = field(init=False, repr=False)
     _radius: float = field(init=False, repr=False)
-    _recurrences: dict[tuple[torch.dtype, torch.device], tuple[int | None, "_Recurrence"]] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _recurrences: Memo[Prepared] = field(default_factory=Memo, init=False, repr=False)
 
     @property
     def order(self) -> None:
@@ -98,7 +96,7 @@ class Chebyshev(Propagator):
         H, V = self.hamiltonian, self.hamiltonian.potential_at(0.0)
         values = None if V is None else V.values
         plain = H.kinetic.is_static and (V is None or V.diagonal(T) is not None) and not torch.compiler.is_compiling()
-        if plain and self.terms > 1 and not is_differentiated(T, values):
+        if plain and self.terms > 1 and mode_of(T, values) == "plain":
             return self._clenshaw(T, values)
         return self._forward(T)
 
@@ -134,44 +132,25 @@ class Chebyshev(Propagator):
         last = len(numbers) - 1
         newer, older = numbers[last] * (odd if last % 2 else even), torch.zeros_like(even)
         for k in range(last - 1, 0, -1):
-            twice_H.step(newer, older, odd if k % 2 else even, numbers[k])
+            twice_H.recur(newer, older, odd if k % 2 else even, numbers[k])
             newer, older = older, newer
         # Twice the last term, so that one operator serves for all.
-        twice_H.step(newer, older.mul_(2), even, 2 * numbers[0])
+        twice_H.recur(newer, older.mul_(2), even, 2 * numbers[0])
         self._count_applications(T, last)
         return older.mul_(self._phase / 2)
 
-    def _recurrence(self, T: torch.Tensor, V: torch.Tensor | None) -> "_Recurrence":
-        """Return 2H̃ for fields like T; made once, and anew where V may have been written into."""
-        version = 0 if V is None else version_of(V)
-        known, made = self._recurrences.get((T.dtype, T.device), (None, None))
-        if made is None or version is None or known != version:
-            made = _Recurrence.of(self, V, T)
-            self._recurrences[T.dtype, T.device] = version, made
-        return made
+    def _recurrence(self, T: torch.Tensor, V: torch.Tensor | None) -> Prepared:
+        """Return 2H̃ = 2(H − c)/r ready for fields like T."""
+        H, scale = self.hamiltonian, 2 / self._radius
 
-
-@dataclass(frozen=True)
-class _Recurrence:
-    """2H̃ = 2(H − c)/r as a description, and the values that multiply pointwise."""
-
-    kinetic: ConstantCoefficientOperator
-    diagonal: torch.Tensor
-    execution: str
-
-    @staticmethod
-    def of(series: Chebyshev, V: torch.Tensor | None, T: torch.Tensor) -> "_Recurrence":
-        H, scale = series.hamiltonian, 2 / series._radius
-        with torch.inference_mode(False), torch.no_grad():
+        def build() -> Prepared:
             values = torch.zeros(H.torus.shape, dtype=torch.float64) if V is None else V.detach().to(torch.float64)
-            diagonal = ((values - series._center) * scale).to(T.device, as_real(T.dtype)).contiguous()
-        return _Recurrence(
-            H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients]), diagonal, H.execution
-        )
+            shifted = ((values - self._center) * scale).to(T.device, T.dtype.to_real())
+            kinetic = H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients])
+            return BoundOperator(kinetic, H.execution).prepared(T, shifted)
 
-    def step(self, T: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
-        """Write 2H̃T + γ·source − out into ``out``."""
-        recur(self.kinetic, T, self.diagonal, out, source, gamma, self.execution)
+        key = (T.shape, T.dtype, T.device, torch.get_num_threads(), jit.serves(T))
+        return self._recurrences.get(key, build, () if V is None else (V,))
 
 
 def chebyshev_coefficients(alpha: float, tol: float, *, imaginary: bool) -> list[complex]:

@@ -9,8 +9,8 @@ import torch
 
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.backends import ConstantCoefficientOperator
-from spectral_ham.execution.base import ieee_float32, without_autocast
 from spectral_ham.execution.dense import axis_matrix
+from spectral_ham.execution.precision import ieee_float32, without_autocast
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential, matrix_exponential

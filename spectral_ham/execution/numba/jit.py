@@ -49,7 +49,8 @@ def serves(X: torch.Tensor) -> bool:
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._get_tracing_state() is None
         and torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is None
-        and is_on()
+        and os.environ.get(SWITCH) != "0"
+        and _has_numba()
     )
 
 

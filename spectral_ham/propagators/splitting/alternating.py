@@ -15,9 +15,9 @@ from typing import TypeAlias
 import torch
 
 from spectral_ham.backends import ConstantCoefficientOperator
-from spectral_ham.execution.base import ieee_float32, without_autocast
 from spectral_ham.execution.fft import circulant_matrix
 from spectral_ham.execution.planner import ROUGH_PRIME, largest_prime_factor
+from spectral_ham.execution.precision import ieee_float32, without_autocast
 
 MAX_POINTS, MAX_POINTS_DOUBLE = 56, 40
 ROUGH_MAX_POINTS, ROUGH_MAX_POINTS_DOUBLE = 112, 64

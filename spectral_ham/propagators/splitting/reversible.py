@@ -7,8 +7,8 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from spectral_ham._internal.checks import invalid
-from spectral_ham.execution.base import without_autocast
 from spectral_ham.execution.fft import folded
+from spectral_ham.execution.precision import without_autocast
 from spectral_ham.potentials import MatrixPotential
 from spectral_ham.propagators.base import Propagator
 from spectral_ham.propagators.splitting import alternating, resident

@@ -10,7 +10,7 @@ import torch
 
 from spectral_ham._internal.checks import check_field, check_out, invalid
 from spectral_ham._internal.mode import carries_derivative
-from spectral_ham.execution.base import without_autocast
+from spectral_ham.execution.precision import without_autocast
 from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.potentials import MatrixPotential, NonlinearPotential, ScalarPotential, StaticPotential
 from spectral_ham.propagators.base import Propagator

@@ -1,4 +1,4 @@
-"""Figures of convergence studies. Needs matplotlib, the extra ``spectral-ham[plot]``; no global state, no display."""
+"""The figure of a convergence study: error against h, both logarithmic."""
 
 import math
 import textwrap
@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 
 from spectral_ham._internal.checks import invalid
 from spectral_ham.convergence import ConvergenceStudy
+from spectral_ham.plotting.figure import COLORS, MARKERS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette, which survives color blindness; the markers differ as well."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P")
 LINE = 66  # characters that fit the width of a figure
 TICK_ROOM = 0.1  # of the width, for one tick label
 
@@ -46,9 +42,9 @@ def plot_convergence(
         ValueError: no study.
 
     Example:
-        >>> from spectral_ham.convergence import study_errors
-        >>> from spectral_ham.plotting import plot_convergence
-        >>> ax = plot_convergence(study_errors(lambda n: 1 / n**2, [8, 16, 32], name="order 2"))
+        >>> import spectral_ham as sh
+        >>> study = sh.convergence.study_errors(lambda n: 1 / n**2, [8, 16, 32], name="order 2")
+        >>> ax = sh.plotting.plot_convergence(study)
         >>> ax.get_xlabel(), ax.get_ylabel()
         ('h', 'error')
     """
@@ -77,24 +73,6 @@ def plot_convergence(
     axes.spines[["top", "right"]].set_visible(False)
     _draw_legend(axes, list(named))
     return axes
-
-
-def new_figure() -> "Figure":
-    """Return an empty matplotlib figure that needs no display and no pyplot.
-
-    Raises:
-        ImportError: matplotlib is missing.
-
-    Example:
-        >>> from spectral_ham.plotting import new_figure
-        >>> new_figure().axes
-        []
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib, which comes with the extra `spectral-ham[plot]`.") from error
-    return Figure(figsize=(6.4, 4.8), dpi=150, layout="constrained")
 
 
 def _curve(study: ConvergenceStudy) -> tuple[list[float], list[float]]:
