@@ -19,8 +19,9 @@ from .drop_in.functions import hamiltonian_evolution_with_metric as hamiltonian_
 from .drop_in.functions import spatial_laplacian as spatial_laplacian
 from .drop_in.functions import spatial_laplacian_x as spatial_laplacian_x
 from .drop_in.functions import spatial_laplacian_y as spatial_laplacian_y
-from .eigen.states import eigenstates as eigenstates
-from .eigen.states import ground_state as ground_state
+from .drop_in.wave_evolution import wave_evolution as wave_evolution
+from .eigen.eigenstates import eigenstates as eigenstates
+from .eigen.ground_state import ground_state as ground_state
 from .errors import Advice as Advice
 from .errors import EvolutionError as EvolutionError
 from .errors import LargeMetricWarning as LargeMetricWarning
@@ -36,7 +37,6 @@ from .evolution.solution import Stats as Stats
 from .evolution.solution import Trajectory as Trajectory
 from .geometry.inverse_metric import InverseMetric as InverseMetric
 from .geometry.torus import Torus as Torus
-from .klein_gordon.propagators import wave_evolution as wave_evolution
 from .operators.hamiltonian import Hamiltonian as Hamiltonian
 from .operators.laplacian import Laplacian as Laplacian
 from .operators.multiplier import FourierMultiplier as FourierMultiplier

@@ -8,10 +8,11 @@ import scipy.sparse.linalg
 import torch
 
 import spectral_ham as sh
-from spectral_ham.eigen import minimize
-from spectral_ham.eigen import states as eigen
-from spectral_ham.eigen.states import eigenstates, ground_state
+from spectral_ham import eigenstates, ground_state
+from spectral_ham.eigen import lobpcg as iteration
+from spectral_ham.eigen.preconditioner import ROUNDING
 from spectral_ham.propagators import SolverError
+from spectral_ham.solvers import conjugate_gradients
 
 LARGE = sh.Torus((48, 45), lengths=(2.1, 3.7), origin=(-0.4, 0.9))  # 2160 unknowns: the iteration
 SMALL = sh.Torus((10, 9), lengths=(2.1, 3.7), origin=(-0.4, 0.9))  # 90: the dense way
@@ -25,7 +26,7 @@ def residuals(H, energies, states):
 
 def floor(H):
     low, high = H.spectral_bounds()
-    return minimize.ROUNDING * (high - low)
+    return ROUNDING * (high - low)
 
 
 def overlaps(torus, states):
@@ -138,7 +139,7 @@ def test_tolerance_is_met_and_not_overshot(monkeypatch):
     H = sh.Hamiltonian(LARGE, potential=sh.potentials.periodic_harmonic(LARGE, 900.0), **PHYSICS)
     rounds = []
     lobpcg = scipy.sparse.linalg.lobpcg
-    monkeypatch.setattr(eigen, "ROUND", 5)
+    monkeypatch.setattr(iteration, "ROUND", 5)
     monkeypatch.setattr(scipy.sparse.linalg, "lobpcg", lambda *args, **kw: rounds.append(1) or lobpcg(*args, **kw))
     for tol in (1e-2, 1e-11):
         energies, states = eigenstates(H, 3, tol=tol)
@@ -150,7 +151,7 @@ def test_tolerance_is_met_and_not_overshot(monkeypatch):
 
 def test_preconditioned_iteration_is_enough(monkeypatch):
     """The last resort would hide an iteration that stagnates."""
-    monkeypatch.setattr(eigen, "_lanczos", None)
+    monkeypatch.setattr(iteration, "_lanczos", None)
     H = sh.Hamiltonian(LARGE, **PHYSICS)
     matrix = torch.tensor([[1.0, 0.3 - 0.2j], [0.3 + 0.2j, -1.0]], dtype=torch.complex128)
     for V in (None, sh.potentials.cosine_lattice(LARGE, 8.0, (2, 1)), sh.MatrixPotential(matrix)):
@@ -160,8 +161,8 @@ def test_preconditioned_iteration_is_enough(monkeypatch):
 
 def test_origin_of_the_energy_does_not_matter(monkeypatch):
     """V + 1e4 has the states of V, and as good a preconditioner."""
-    monkeypatch.setattr(eigen, "_lanczos", None)
-    monkeypatch.setattr(eigen, "MAX_ROUNDS", 3)
+    monkeypatch.setattr(iteration, "_lanczos", None)
+    monkeypatch.setattr(iteration, "MAX_ROUNDS", 3)
     V = sh.potentials.periodic_harmonic(LARGE, 900.0)
     H = sh.Hamiltonian(LARGE, potential=V, **PHYSICS)
     raised = eigenstates(H.with_potential(V + 1e4), 3)[0]
@@ -193,7 +194,7 @@ def test_non_convergence_has_a_name(monkeypatch, gives_up):
 
 
 def test_minimization_that_does_not_end_has_a_name(monkeypatch):
-    monkeypatch.setattr(minimize, "MAX_ITERATIONS", 3)
+    monkeypatch.setattr(conjugate_gradients, "MAX_ITERATIONS", 3)
     H = sh.Hamiltonian(SMALL, potential=sh.GrossPitaevskii(5.0, sh.potentials.cosine_lattice(SMALL, 3.0)))
     with pytest.raises(SolverError, match="`ground_state` must reach a residual"):
         ground_state(H)

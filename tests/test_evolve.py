@@ -20,7 +20,7 @@ STEPPED = [name for name in METHODS if name not in ("exact", "chebyshev", "lancz
 SPLITTINGS = ("lie", "strang", "yoshida4", "yoshida6", "suzuki4", "blanes_moan4")
 
 
-# Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
+# Small grids and rough fields on purpose: what evolve says of them is test_preflight.py's subject.
 pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
 
@@ -240,7 +240,6 @@ def test_auto_chooses_and_says_why(case):
 def test_stats_count_what_was_spent(monkeypatch):
     calls = {"H": 0, "transforms": 0}
     from spectral_ham.execution import fft as fourier
-    from spectral_ham.propagators import chebyshev
 
     def counted(name, function):
         def call(*args, **kwargs):
@@ -252,9 +251,9 @@ def test_stats_count_what_was_spent(monkeypatch):
     for table in (fourier._FORWARD, fourier._INVERSE):
         monkeypatch.setitem(table, 2, counted("transforms", table[2]))
     monkeypatch.setattr(sh.Hamiltonian, "__call__", counted("H", sh.Hamiltonian.__call__))
-    monkeypatch.setattr(chebyshev, "recur", counted("H", chebyshev.recur))
+    monkeypatch.setattr(fourier.FFTOperator, "recur", counted("H", fourier.FFTOperator.recur))
     monkeypatch.setattr(
-        "spectral_ham.evolution.evolve.advise", lambda *_, **__: ()
+        "spectral_ham.evolution.evolve.new_advice", lambda *_, **__: ()
     )  # it looks at the field's spectrum once
     H, T = hamiltonian(lattice(), execution="fft"), field()
     for method in METHODS:
@@ -273,7 +272,7 @@ def test_norm_drift_is_reported_not_removed():
     H, T = hamiltonian(lattice()), 3 * field()
     for method, largest in (("strang", 1e-14), ("rk4", 1e-2)):
         run = sh.evolve(H, T, 3.0, method=method, dt=0.05)
-        assert run.stats.norm_drift == float(run.final.norm() / T.norm()) - 1
+        assert run.stats.norm_drift == pytest.approx(float(run.final.norm() / T.norm()) - 1, abs=1e-15)
         assert abs(run.stats.norm_drift) <= largest
     assert abs(run.stats.norm_drift) > 1e-8
     assert sh.evolve(hamiltonian(lattice() - 0.1j), T, 1.0, method="strang", dt=0.1).stats.norm_drift is None
@@ -412,6 +411,17 @@ def test_a_stepped_method_meets_a_tolerance(method):
     error = distance(run.final, flow(H, -0.5j / HBAR, T), T)
     assert error <= 1e-4
     assert error / 3 <= run.stats.error_estimate <= 3 * error
+
+
+def test_a_search_shows_observers_the_run_that_it_found():
+    H, T, seen = hamiltonian(lambda t: lattice(t)), field(), []
+    run = sh.evolve(
+        H, T, 0.5, tol=1e-4, save_times=[0.2, 0.5], observables={"n": lambda T, _: T.abs()},
+        callback=lambda T, t: seen.append((t, T.clone())),
+    )  # fmt: skip
+    assert [t for t, _ in seen] == [0.2, 0.5]
+    assert torch.equal(torch.stack([T for _, T in seen]), run.fields)
+    assert torch.equal(run.observables["n"], run.fields.abs())
 
 
 # Gradients

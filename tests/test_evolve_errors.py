@@ -8,7 +8,7 @@ import torch
 import spectral_ham as sh
 from spectral_ham.propagators import METHODS, CrankNicolson, Lanczos, propagator
 
-# Small grids and rough fields on purpose: what evolve says of them is test_advisor.py's subject.
+# Small grids and rough fields on purpose: what evolve says of them is test_preflight.py's subject.
 pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
 TORUS = sh.Torus((5, 6), lengths=(4.1, 5.3), origin=(-0.4, 0.9))
@@ -176,6 +176,12 @@ def test_a_nonlinear_function_with_complex_values_is_named():
         sh.evolve(H, field(), 1.0, dt=0.1)
 
 
+def test_a_gradient_that_needs_a_reversible_step_is_refused_by_method():
+    for method, V in (("rk4", profile()), ("lie", profile()), ("strang", profile() - 0.1j), ("strang", profile)):
+        with pytest.raises(ValueError, match=r"`evolve\(gradient=...\)` must be 'autograd' or 'checkpoint' for this"):
+            sh.evolve(hamiltonian(V), field(), 1.0, method=method, dt=0.1, gradient="reversible")
+
+
 # Propagators by themselves
 
 
@@ -230,6 +236,20 @@ def test_a_field_that_blows_up_stops_the_run_and_keeps_the_last_good_state():
     assert torch.equal(again.final, run.final)
     # The message tells the interval in which it happened.
     assert f"between t = {error.time} and t = {times[kept]}" in str(error)
+
+
+def test_statistics_are_true_where_the_run_fails():
+    """Steps up to the last good field; what was spent, the failed block included; the drift of the good field."""
+    H, T = blowing_up()
+    with pytest.raises(sh.EvolutionError) as caught:
+        sh.evolve(H, T, 40.0, method="rk4", dt=0.05, save_times=[float(n) for n in range(1, 41)])
+    run, stats = caught.value.trajectory, caught.value.trajectory.stats
+    good = round(caught.value.time / 0.05)
+    assert stats.steps == good
+    assert stats.dt == 0.05
+    assert stats.hamiltonian_applications == 4 * (good + 20)
+    assert stats.transforms == (2 * stats.hamiltonian_applications if H.execution_for(T) == "fft" else 0)
+    assert stats.norm_drift == pytest.approx(float(run.final.norm() / T.norm()) - 1, rel=1e-12)
 
 
 def test_a_field_that_is_not_finite_from_the_start_is_named():

@@ -1,43 +1,35 @@
-"""The advisor: what is likely to go wrong in a run, told before it starts, each time with the remedy.
+"""Pre-flight checks: what is likely to go wrong in a run, told before it starts, each time with the remedy.
 
-`advise` is pure: it returns warnings, and `evolve` issues them. Each check is a function of its own.
+`advise` is pure: it returns warnings, and `evolve` issues the new ones. Each check is a function of its own.
 """
 
 import math
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import torch
 
-from spectral_ham._internal.checks import as_number, check_field
-from spectral_ham.analysis.stability import hbar_of, kinetic_range, max_stable_dt, potential_range
-from spectral_ham.backends import Backend, ConstantCoefficientOperator, get_backend
-from spectral_ham.backends.finite_difference import ORDERS
-from spectral_ham.errors import (
-    Advice,
-    PrecisionWarning,
-    SplittingResonanceWarning,
-    UnderresolvedWarning,
-    UnstableStepWarning,
-)
-from spectral_ham.observables import spectrum, spectrum_tail
+from spectral_ham._internal.checks import check_field
+from spectral_ham.analysis.resolution import mixes_modes, underresolved
+from spectral_ham.analysis.rounding import imprecise
+from spectral_ham.analysis.stability import energy_width, hbar_of, is_hermitian_at, max_stable_dt
+from spectral_ham.errors import Advice, SplittingResonanceWarning, UnderresolvedWarning, UnstableStepWarning
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import SCHEMES
 
-RESOLUTION_LIMIT = 0.05
-"""Relative error, in the 2-norm, from which a field counts as under-resolved."""
+MAX_RUNS = 1024
+"""Kinds of runs that are remembered for one H."""
 
-ROUNDING_PER_STEP = {
-    **{name: 0.5 * len(scheme.kinetic) for name, scheme in SCHEMES.items()},
-    "crank_nicolson": 0.5,
-    "rk4": 0.1,
-    "etdrk4": 0.5,
-    "magnus4": 1.0,
-}
-"""Method → rounding error of one step in units of eps·‖T‖, measured in complex64."""
 
-ROUNDING_PER_RADIAN = {"chebyshev": 0.2, "lanczos": 0.05}
-"""Method → the same while the phase (E_max − E_min)·time/ħ advances by 1."""
+@dataclass(frozen=True)
+class _Told:
+    """What was looked at and said of one H."""
 
-ROUNDING_FLOOR = 2.0
+    runs: set[tuple[object, ...]] = field(default_factory=set)
+    causes: set[tuple[object, ...]] = field(default_factory=set)
+
+
+_told: "WeakKeyDictionary[Hamiltonian, _Told]" = WeakKeyDictionary()
 
 
 def advise(
@@ -84,6 +76,38 @@ def advise(
     return tuple(advice for advice in found if advice is not None)
 
 
+def new_advice(
+    H: Hamiltonian,
+    T: torch.Tensor,
+    *,
+    method: str,
+    dt: float | None,
+    tol: float | None,
+    time: float,
+    t: float,
+    imaginary: bool,
+) -> tuple[Advice, ...]:
+    """Return what `advise` finds and nobody was told of this H before: a cause is told once, not once per call.
+
+    A cause is the kind of the warning with method and step, or the resolution alone. A run that differs from an earlier
+    one by the values of T, by t or time alone is not looked at again.
+    """
+    told = _told.setdefault(H, _Told())
+    run = (method, dt, tol, imaginary, T.dtype, T.shape)
+    if run in told.runs:
+        return ()
+    if len(told.runs) >= MAX_RUNS:
+        told.runs.clear()
+    told.runs.add(run)
+    found = advise(H, T, method=method, dt=dt, tol=tol, time=time, t=t, imaginary=imaginary)
+    by_cause = {
+        (type(advice), *(() if isinstance(advice, UnderresolvedWarning) else (method, dt))): advice for advice in found
+    }
+    new = tuple(advice for cause, advice in by_cause.items() if cause not in told.causes)
+    told.causes.update(by_cause)
+    return new
+
+
 def unstable_step(
     H: Hamiltonian, method: str, dt: float | None, *, T: torch.Tensor, t: float = 0.0, imaginary: bool = False
 ) -> UnstableStepWarning | None:
@@ -95,7 +119,7 @@ def unstable_step(
         >>> print(unstable_step(sh.Hamiltonian(sh.Torus(8)), "rk4", 0.7, T=torch.ones(8, dtype=torch.complex128)))
         dt = 0.7 is beyond the stability limit 0.573 of method='rk4': ... Use dt < 0.573, or method='strang', ...
     """
-    if dt is None or method in SCHEMES or not _is_hermitian(H, T, t):
+    if dt is None or method in SCHEMES or not is_hermitian_at(H, t):
         return None
     limit = max_stable_dt(H, method, T=T, t=t, imaginary=imaginary)
     if abs(dt) <= limit:
@@ -123,11 +147,11 @@ def splitting_resonance(
         >>> splitting_resonance(H, "strang", 0.5, T=T) is None, splitting_resonance(H, "strang", 1.5, T=T) is None
         (True, False)
     """
-    if dt is None or imaginary or method not in SCHEMES or not _is_hermitian(H, T, t) or not _mixes(H, T, t):
+    if dt is None or imaginary or method not in SCHEMES or not is_hermitian_at(H, t):
         return None
     if H.is_linear:
-        energies = _width(H, T, t)
-        limit = 2 * math.pi * hbar_of(H) / energies
+        energies = energy_width(H, T, t)
+        limit = 2 * math.pi * hbar_of(H) / energies if energies > 0 else math.inf
         why = (
             f"the phase dt·(E_max − E_min)/ħ reaches {abs(dt) * energies / hbar_of(H):.3g}, at least 2π, so that "
             "states 2πħ/dt apart in energy count as degenerate, and V exchanges them while the norm stays constant"
@@ -137,159 +161,8 @@ def splitting_resonance(
         limit = max_stable_dt(H, method, T=T, t=t)
         why = "a mode gains a phase of about π, so that pairs of modes resonate with the field and grow from noise"
         other = "a coarser grid"
-    if abs(dt) < limit:
+    if abs(dt) < limit or not mixes_modes(H, t):
         return None
     return SplittingResonanceWarning(
         f"dt = {abs(dt):.3g} is at a resonance of method={method!r}: per step {why}. Use dt < {limit:.3g}, or {other}."
     )
-
-
-def dispersion_error(H: Hamiltonian, T: torch.Tensor, stencil_order: int | None = None) -> float:
-    """Return √(Σ_k S_k (K_k/K_k^∞ − 1)² / Σ_k S_k): how far off the kinetic energies of T's modes are, relative, rms.
-
-    S_k is the spectrum of T, K_k the energy of a mode in the backend, K_k^∞ the exact one (k = 0 has none). So much are
-    phase velocities wrong; 0 for the spectral backend.
-
-    Args:
-        H: the Hamiltonian.
-        T: the field.
-        stencil_order: judge this finite-difference order instead of H's backend.
-
-    Example:
-        >>> import math, torch, spectral_ham as sh
-        >>> from spectral_ham.analysis.preflight import dispersion_error
-        >>> torus = sh.Torus(20, lengths=2 * math.pi)
-        >>> H = sh.Hamiltonian(torus, backend="fd", stencil_order=2)
-        >>> round(dispersion_error(H, sh.exact.plane_wave(torus, 2)), 4)  # about (kΔ)²/12
-        0.0325
-    """
-    exact, K = _symbol(H, get_backend("spectral")), _symbol(H, H.kinetic.backend)
-    if stencil_order is not None:
-        K = _symbol(H, get_backend("fd", stencil_order))
-    if torch.equal(K, exact):
-        return 0.0
-    S = spectrum(H.torus, T.detach()).to("cpu", torch.float64)
-    off = torch.where(exact > 0, K / exact.clamp(min=torch.finfo(torch.float64).tiny) - 1, 0.0)
-    total = float(S.sum())
-    return math.sqrt(float((S * off**2).sum()) / total) if total > 0 else 0.0
-
-
-def underresolved(H: Hamiltonian, T: torch.Tensor, *, t: float = 0.0) -> UnderresolvedWarning | None:
-    """Return a warning if the dispersion error, or the amplitude in the upper third of wavenumbers is above 5 %.
-
-    The second counts where V varies in space, since V·T then aliases; without V the spectral backend is exact.
-
-    Example:
-        >>> import math, spectral_ham as sh
-        >>> from spectral_ham.analysis.preflight import underresolved
-        >>> wave = sh.exact.plane_wave(torus := sh.Torus(20), 3)
-        >>> underresolved(sh.Hamiltonian(torus), wave) is None
-        True
-        >>> print(underresolved(sh.Hamiltonian(torus, backend="fd"), wave))
-        The kinetic energies of this field's modes are off by 7.2 %... Use stencil_order=4 (0.81 %), backend=...
-    """
-    error = dispersion_error(H, T)
-    if error > RESOLUTION_LIMIT:
-        orders = [p for p in ORDERS if p < min(H.torus.shape)]
-        better = {p: e for p in orders if (e := dispersion_error(H, T, p)) <= RESOLUTION_LIMIT}
-        order, left = next(iter(better.items()), (None, 0.0))
-        option = "" if order is None else f"stencil_order={order} ({100 * left:.2g} %), "
-        return UnderresolvedWarning(
-            f"The kinetic energies of this field's modes are off by {100 * error:.2g} % (rms) in "
-            f"backend={H.backend!r} of order {H.kinetic.backend.stencil_order}, and its phase velocities with them. "
-            f"Use {option}backend='spectral', or a finer grid."
-        )
-    tail = float(spectrum_tail(H.torus, T.detach()))
-    if math.sqrt(tail) > RESOLUTION_LIMIT and _mixes(H, T, t):
-        return UnderresolvedWarning(
-            f"A share of {tail:.2g} of this field is in the upper third of the grid's wavenumbers, from where V·T "
-            "folds back onto low ones. Use a finer grid, or a smoother field."
-        )
-    return None
-
-
-def rounding_error(
-    H: Hamiltonian, T: torch.Tensor, method: str, *, dt: float | None = None, time: float | None = None, t: float = 0.0
-) -> float:
-    """Return what rounding alone does to T over ``time`` (or one step dt), relative to ‖T‖: eps·(2 + c·count).
-
-    An estimate, within a factor of 5 of what was measured on smooth and on random fields from 17 to 4096 points (15 for
-    "lanczos", whose error follows the field): c is 1/2 per kinetic multiplication of a splitting, 0.1 per step of RK4,
-    0.2 per radian of (E_max − E_min)·time/ħ for "chebyshev"; see `ROUNDING_PER_STEP`, `ROUNDING_PER_RADIAN`.
-
-    Example:
-        >>> import torch, spectral_ham as sh
-        >>> from spectral_ham.analysis.preflight import rounding_error
-        >>> H, T = sh.Hamiltonian(sh.Torus(8)), torch.ones(8, dtype=torch.complex64)
-        >>> f"{rounding_error(H, T, 'strang', dt=0.01, time=100.0):.1e}"  # 10⁴ steps
-        '6.0e-04'
-    """
-    span = abs(time if time is not None else dt if dt is not None else 0.0)
-    count = 0.0
-    if method in ROUNDING_PER_RADIAN:
-        count = ROUNDING_PER_RADIAN[method] * span * _width(H, T, t) / hbar_of(H)
-    elif method in ROUNDING_PER_STEP and dt:
-        count = ROUNDING_PER_STEP[method] * max(1.0, span / abs(dt))
-    return torch.finfo(T.dtype).eps * (ROUNDING_FLOOR + count)
-
-
-def imprecise(
-    H: Hamiltonian,
-    T: torch.Tensor,
-    method: str,
-    *,
-    dt: float | None = None,
-    tol: float | None = None,
-    time: float | None = None,
-    t: float = 0.0,
-) -> PrecisionWarning | None:
-    """Return a warning if `rounding_error` is above the tolerance.
-
-    Example:
-        >>> import torch, spectral_ham as sh
-        >>> from spectral_ham.analysis.preflight import imprecise
-        >>> H, T = sh.Hamiltonian(sh.Torus(8)), torch.ones(8, dtype=torch.complex64)
-        >>> print(imprecise(H, T, "strang", dt=0.01, tol=1e-5, time=100.0))
-        Rounding in complex64 alone adds about 6e-04 ..., above tol = 1e-05. Use T.to(torch.complex128), ...
-    """
-    if tol is None or not _is_hermitian(H, T, t):
-        return None
-    reached = rounding_error(H, T, method, dt=dt, time=time, t=t)
-    if reached <= as_number("advise(tol=...)", tol, positive=True):
-        return None
-    double = T.dtype in (torch.complex128, torch.float64)
-    wider = "" if double else "T.to(torch.complex128), "
-    return PrecisionWarning(
-        f"Rounding in {str(T.dtype).removeprefix('torch.')} alone adds about {reached:.0e} to the error, relative to "
-        f"‖T‖, above tol = {tol:.0e}. Use {wider}fewer steps, or tol={2 * reached:.0e}."
-    )
-
-
-def _symbol(H: Hamiltonian, backend: Backend) -> torch.Tensor:
-    """Return the kinetic energies of all modes in ``backend``."""
-    return (
-        ConstantCoefficientOperator(H.torus, backend, H.kinetic.terms, H.kinetic.coefficients)
-        .symbol(torch.float64, torch.device("cpu"))
-        .detach()
-    )
-
-
-def _width(H: Hamiltonian, T: torch.Tensor, t: float) -> float:
-    """Return E_max − E_min of the bounds."""
-    return sum(high - low for low, high in (kinetic_range(H), potential_range(H, T, t)))
-
-
-def _is_hermitian(H: Hamiltonian, T: torch.Tensor, t: float) -> bool:
-    V = H.potential_at(t, T)
-    return V is None or V.is_hermitian
-
-
-def _mixes(H: Hamiltonian, T: torch.Tensor, t: float) -> bool:
-    """Tell whether V varies in space, so that it does not commute with K."""
-    if not H.is_linear:
-        return True
-    V = H.potential_at(t, T)
-    if V is None:
-        return False
-    per_point = V.values.detach().flatten(0, H.torus.ndim - 1)
-    return bool((per_point != per_point[:1]).any())

@@ -1,4 +1,4 @@
-"""Stability: the longest time step that a method bears."""
+"""Stability: the longest time step at which a method is stable."""
 
 import math
 
@@ -86,7 +86,7 @@ def max_stable_dt(
         return math.inf
     low, high = potential_range(H, T, t)
     if method != "etdrk4":
-        K_low, K_high = kinetic_range(H)
+        K_low, K_high = H.kinetic_bounds
         low, high = low + K_low, high + K_high
     largest = high if imaginary else max(abs(low), abs(high))
     return EXPLICIT_LIMITS[method][imaginary] * hbar_of(H) / largest if largest > 0 else math.inf
@@ -104,16 +104,30 @@ def hbar_of(H: Hamiltonian) -> float:
     return float(H.hbar.detach()) if isinstance(H.hbar, torch.Tensor) else H.hbar
 
 
-def kinetic_range(H: Hamiltonian) -> Range:
-    """Return the smallest and the largest kinetic energy of the grid.
+def energy_width(H: Hamiltonian, T: torch.Tensor, t: float) -> float:
+    """Return E_max − E_min of the bounds, V[T] linearized at T.
 
     Example:
-        >>> import spectral_ham as sh
-        >>> from spectral_ham.analysis.stability import kinetic_range
-        >>> kinetic_range(sh.Hamiltonian(sh.Torus(8), backend="fd"))
-        (0.0, 2.0)
+        >>> import torch, spectral_ham as sh
+        >>> from spectral_ham.analysis.stability import energy_width
+        >>> energy_width(sh.Hamiltonian(sh.Torus(8), backend="fd"), torch.ones(8), 0.0)
+        2.0
     """
-    return H.with_potential(None).spectral_bounds()
+    return sum(high - low for low, high in (H.kinetic_bounds, potential_range(H, T, t)))
+
+
+def is_hermitian_at(H: Hamiltonian, t: float) -> bool:
+    """Tell whether H is Hermitian at time t; V[T] is real.
+
+    Example:
+        >>> import torch, spectral_ham as sh
+        >>> from spectral_ham.analysis.stability import is_hermitian_at
+        >>> H = sh.Hamiltonian(sh.Torus(8), potential=lambda t: torch.full((8,), 1j * t, dtype=torch.complex128))
+        >>> is_hermitian_at(H, 0.0), is_hermitian_at(H, 1.0)
+        (True, False)
+    """
+    V = H.potential_at(t) if H.is_linear else None
+    return V is None or V.is_hermitian
 
 
 def potential_range(H: Hamiltonian, T: torch.Tensor | None = None, t: float = 0.0) -> Range:
@@ -160,5 +174,5 @@ def _splitting_limit(H: Hamiltonian, method: str, T: torch.Tensor | None, t: flo
         return math.inf
     slopes = (0.0, 0.0) if T is None else real_range(_density_slope(H, T, t))
     beta = math.fsum(map(abs, scheme.potential))
-    phase_rate = kinetic_range(H)[1] + max(slope + beta * abs(slope) for slope in slopes)
+    phase_rate = H.kinetic_bounds[1] + max(slope + beta * abs(slope) for slope in slopes)
     return math.pi * hbar_of(H) / phase_rate if phase_rate > 0 else math.inf

@@ -1,1 +1,1 @@
-"""Eigenstates and ground states."""
+"""Lowest eigenstates and ground states."""

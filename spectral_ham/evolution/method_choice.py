@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from spectral_ham._internal.checks import as_number, check_option, invalid
-from spectral_ham.analysis.stability import hbar_of
-from spectral_ham.evolution.times import Schedule
-from spectral_ham.operators.hamiltonian import Hamiltonian
-from spectral_ham.propagators import METHODS, TO_TOLERANCE, Lanczos, exact_kind
+from spectral_ham.analysis.stability import hbar_of, max_stable_dt
+from spectral_ham.evolution.method_facts import FACTS, MethodFacts, krylov_dimension
+from spectral_ham.evolution.problem import Problem
+from spectral_ham.propagators import exact_kind
 
 DEFAULT_TOL = {torch.complex64: 1e-5, torch.float32: 1e-5, torch.complex128: 1e-10, torch.float64: 1e-10}
 
@@ -20,73 +20,87 @@ LARGEST_EXPONENT = 700.0  # exp(700) is still a float
 
 
 @dataclass(frozen=True)
-class Plan:
+class Choice:
     """What was decided.
 
     Args:
-        method: name of the method.
-        reason: why.
+        name: of the method.
+        reason: why this one.
         dt: step of a run with a given step, else None.
         tol: tolerance to meet, else None.
+        rounding: bound of the rounding error relative to ‖T₀‖, for a run without a given step; else None.
     """
 
-    method: str
+    name: str
     reason: str
-    dt: float | None
-    tol: float | None
+    dt: float | None = None
+    tol: float | None = None
+    rounding: float | None = None
+
+    @property
+    def method(self) -> MethodFacts:
+        """The method."""
+        return FACTS[self.name]
 
     @property
     def leaps(self) -> bool:
-        """Whether the method goes from stop to stop in one step each, its error within a tolerance."""
-        return self.method in TO_TOLERANCE and self.dt is None
+        """Whether one step leads from each target to the next, its error within a tolerance."""
+        return self.method.is_error_controlled and self.dt is None
+
+    @property
+    def searches(self) -> bool:
+        """Whether the step has to be found first."""
+        return self.dt is None and not self.leaps
 
 
-def choose_plan(
-    H: Hamiltonian, T: torch.Tensor, when: Schedule, method: str, dt: float | None, tol: float | None, imaginary: bool
-) -> Plan:
-    """Return the plan of a run.
+def choose_method(problem: Problem, method: str, dt: float | None, tol: float | None) -> Choice:
+    """Return method, and step or tolerance, of a run.
 
     Raises:
         ValueError: an unknown method, both dt and tol, neither for a method with a fixed step, a value that is not
             positive, or a tolerance that rounding does not let the dtype reach.
     """
-    check_option("evolve(method=...)", method, ("auto", *METHODS))
+    check_option("evolve(method=...)", method, ("auto", *FACTS))
     if dt is not None and tol is not None:
         raise invalid("evolve(dt=..., tol=...)", "one of the two", (dt, tol), "dt fixes the step, tol finds one.")
-    if dt is not None:
-        step = as_number("evolve(dt=...)", dt, positive=True)
-        name, reason = (method, "asked for") if method != "auto" else _for_step(H, imaginary)
-        return Plan(name, f"{reason}, dt given", None if name == "exact" else step, None)
-    if tol is None and method not in ("auto", *TO_TOLERANCE):
+    step = None if dt is None else as_number("evolve(dt=...)", dt, positive=True)
+    if dt is None and tol is None and method != "auto" and not FACTS[method].is_error_controlled:
         remedy = "dt fixes the step; tol finds one that meets a tolerance."
         raise invalid(f"evolve(method={method!r})", "given dt= or tol=", "neither", remedy)
-    name, reason = (method, "asked for") if method != "auto" else _for_tolerance(H, imaginary)
-    reachable = 2 * rounding(H, T, when, imaginary=imaginary, exact=name == "exact")
+    name, reason = (method, "asked for") if method != "auto" else _automatic(problem, stepped=step is not None)
+    if step is not None:
+        reason += ", dt given"
+        if name == "exact":
+            return Choice(name, reason, rounding=rounding(problem, exact=True))
+        return Choice(name, reason, dt=step)
+    error = rounding(problem, exact=name == "exact")
     if name == "lanczos":
-        reason += f", Krylov spaces of {Lanczos(H, 1.0, imaginary).dimension(T)} fields"
-    return Plan(name, reason, None, _tolerance(T, tol, reachable))
+        reason += f", Krylov spaces of {krylov_dimension(problem.T)} fields"
+    return Choice(name, reason, tol=_tolerance(problem.T, tol, 2 * error), rounding=error)
 
 
-def _for_step(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
+def _automatic(problem: Problem, *, stepped: bool) -> tuple[str, str]:
+    """Return the method that "auto" stands for, with a given step or for a tolerance, and why."""
+    H = problem.H
     if (kind := exact_kind(H)) is not None:
-        return "exact", f"H has a {kind} diagonal form, so no step is needed"
-    if imaginary and not H.is_linear:
-        return "rk4", "in imaginary time a splitting falls to first order for V[T]"
-    if imaginary:
-        return "strang", "imaginary time allows no backward substeps"
-    return "blanes_moan4", "the most accurate splitting for its cost"
-
-
-def _for_tolerance(H: Hamiltonian, imaginary: bool) -> tuple[str, str]:
-    if (kind := exact_kind(H)) is not None:
-        return "exact", f"H has a {kind} diagonal form: any time costs the same"
-    if H.is_static and H.is_hermitian and not isinstance(H.hbar, torch.Tensor):
+        consequence = ", so no step is needed" if stepped else ": any time costs the same"
+        return "exact", f"H has a {kind} diagonal form{consequence}"
+    if stepped:
+        return _splitting(problem)
+    if H.is_static and problem.is_hermitian and not isinstance(H.hbar, torch.Tensor):
         return "chebyshev", "H is Hermitian and static: an expansion with a proven bound"
     why = (
         "V[T] is nonlinear" if not H.is_linear else "V(t) depends on time" if not H.is_static else "H is not Hermitian"
     )
-    name, _ = _for_step(H, imaginary)
-    return name, f"{why}: its step is halved until two runs agree"
+    return _splitting(problem)[0], f"{why}: its step is halved until two runs agree"
+
+
+def _splitting(problem: Problem) -> tuple[str, str]:
+    if problem.imaginary and not problem.H.is_linear:
+        return "rk4", "in imaginary time a splitting falls to first order for V[T]"
+    if problem.imaginary:
+        return "strang", "imaginary time allows no backward substeps"
+    return "blanes_moan4", "the most accurate splitting for its cost"
 
 
 def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
@@ -108,34 +122,43 @@ def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
     return wanted
 
 
-def growth(H: Hamiltonian, duration: float) -> float:
-    """Return the factor by which imaginary time can make a field grow: e^{−E_min·τ/ħ}, at least 1."""
-    if not H.is_static or not H.is_hermitian:
+def growth(problem: Problem) -> float:
+    """Return the factor by which a field can grow: 1 in real time, e^{−E_min·τ/ħ} in imaginary time, at least 1."""
+    H = problem.H
+    if not problem.imaginary or not H.is_static or not problem.is_hermitian:
         return 1.0
-    return math.exp(min(LARGEST_EXPONENT, max(0.0, -H.spectral_bounds()[0] * duration / hbar_of(H))))
+    exponent = -H.spectral_bounds()[0] * problem.schedule.duration / hbar_of(H)
+    return math.exp(min(LARGEST_EXPONENT, max(0.0, exponent)))
 
 
-def rounding(H: Hamiltonian, T: torch.Tensor, when: Schedule, *, imaginary: bool, exact: bool) -> float:
-    """Return a bound of the rounding error of a linear run, relative to ‖T₀‖: (16·stops + 4α)·eps, α = |time|·ΔE/2ħ.
+def rounding(problem: Problem, *, exact: bool) -> float:
+    """Return a bound of the rounding error of a linear run, relative to ‖T₀‖: (16·targets + 4α)·eps, α = |time|·ΔE/2ħ.
 
     α counts the Chebyshev terms, each of which rounds once; the exact methods meet the phase E·t/ħ itself, in double,
-    and eigenvectors of n points that are orthogonal to 2√n·eps at each stop. In imaginary time errors grow with the
+    and eigenvectors of n points that are orthogonal to 2√n·eps at each target. In imaginary time errors grow with the
     lowest state.
     """
-    eps, double = torch.finfo(T.dtype).eps, torch.finfo(torch.float64).eps
-    if not H.is_linear or not H.is_hermitian:
+    H, schedule = problem.H, problem.schedule
+    eps, double = torch.finfo(problem.T.dtype).eps, torch.finfo(torch.float64).eps
+    if not H.is_linear or not problem.is_hermitian:
         return 64 * eps
     low, high = H.spectral_bounds()
-    alpha = abs(when.duration) * max(high - low, abs(high), abs(low)) / (2 * hbar_of(H))
-    per_stop = 16 * eps + (2 * math.sqrt(H.torus.size) * double if exact else 0.0)
-    total = len(when.halts()) * per_stop + 4 * (double if exact else eps) * alpha
-    return total * (growth(H, when.duration) if imaginary else 1.0)
+    alpha = abs(schedule.duration) * max(high - low, abs(high), abs(low)) / (2 * hbar_of(H))
+    per_target = 16 * eps + (2 * math.sqrt(H.torus.size) * double if exact else 0.0)
+    total = len(schedule.targets) * per_target + 4 * (double if exact else eps) * alpha
+    return total * growth(problem)
 
 
-def first_guess(H: Hamiltonian, T: torch.Tensor, when: Schedule) -> int:
-    """Return a number of splitting steps that resolves the phases of V: half a radian each."""
-    V = H.potential_at(when.start, T)
-    if V is None or not V.is_hermitian:
-        return 8
-    low, high = V.bounds()
-    return max(8, math.ceil(2 * abs(when.duration) * (high - low) / hbar_of(H)))
+def first_steps(problem: Problem, method: str) -> int:
+    """Return a number of steps at which a search may begin: V turns phases by half a radian, and no mode grows."""
+    H, schedule, T = problem.H, problem.schedule, problem.T
+    duration = abs(schedule.duration)
+    V = H.potential_at(schedule.start, T)
+    steps = 8
+    if V is not None and not V.is_hermitian:
+        return steps
+    if V is not None:
+        low, high = V.bounds()
+        steps = max(steps, math.ceil(2 * duration * (high - low) / hbar_of(H)))
+    limit = max_stable_dt(H, method, T=T, t=schedule.start, imaginary=problem.imaginary)
+    return max(steps, math.ceil(duration / (0.9 * limit))) if 0 < limit < math.inf else steps

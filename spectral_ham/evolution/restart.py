@@ -11,9 +11,11 @@ import torch
 
 from spectral_ham._internal.checks import invalid
 from spectral_ham.analysis.stability import hbar_of
+from spectral_ham.evolution.method_choice import Choice
+from spectral_ham.evolution.problem import Problem
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
-FORMAT = "spectral_ham restart 1"
+FORMAT = "spectral_ham restart 2"
 SECONDS_BETWEEN_WRITES = 20.0
 
 
@@ -43,7 +45,7 @@ class RestartFile:
         except Exception as error:
             raise invalid(where, "a restart file", str(self.path), "Name another file, or remove it.") from error
         if state.get("format") != FORMAT or state.get("fingerprint") != self.fingerprint:
-            remedy = "H, T, time, method, dt or save_times differ. Name another file, or remove it to start anew."
+            remedy = "H, T, time, method, dt or save_times differ. Name another file, or remove it to start from t0."
             raise invalid(where, "the file of this very run", str(self.path), remedy)
         return state
 
@@ -60,8 +62,19 @@ class RestartFile:
         self._written = time.monotonic()
 
 
-def fingerprint(H: Hamiltonian, T: torch.Tensor, *plan: object) -> str:
-    """Return a digest of everything that determines a run: H's symbol and static potential, T, and the plan.
+def restart_file(path: str | os.PathLike[str], problem: Problem, choice: Choice) -> RestartFile:
+    """Return the restart file of a run with a given step, or with leaps.
+
+    Raises:
+        ValueError: a gradient is recorded.
+    """
+    if torch.is_grad_enabled() and problem.T.requires_grad:
+        raise invalid("evolve(restart=...)", "None while a gradient is recorded", path, "Call under torch.no_grad().")
+    return RestartFile(path, fingerprint(problem.H, problem.T, choice, problem.schedule, problem.imaginary))
+
+
+def fingerprint(H: Hamiltonian, T: torch.Tensor, *course: object) -> str:
+    """Return a digest of what determines a run: H's symbol and static potential, T, times, and method.
 
     Example:
         >>> import torch, spectral_ham as sh
@@ -69,7 +82,7 @@ def fingerprint(H: Hamiltonian, T: torch.Tensor, *plan: object) -> str:
         >>> fingerprint(H, T, "strang", 0.1) == fingerprint(H, T, "strang", 0.2)
         False
     """
-    digest = hashlib.sha256(repr((FORMAT, H.torus, H.execution, hbar_of(H), T.dtype, *plan)).encode())
+    digest = hashlib.sha256(repr((FORMAT, H.torus, H.execution, hbar_of(H), T.dtype, *course)).encode())
     tensors = [H.kinetic.symbol(torch.float64, torch.device("cpu")), T]
     if H.potential is not None:
         digest.update(type(H.potential).__name__.encode())

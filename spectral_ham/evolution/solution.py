@@ -1,9 +1,14 @@
 """What `evolve` returns: times, fields, observables, and an account of how they came about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
+
+from spectral_ham.evolution.method_choice import Choice
+from spectral_ham.evolution.problem import Problem
+from spectral_ham.evolution.recorder import Kept, Recorder, State
+from spectral_ham.evolution.times import Pace
 
 
 @dataclass(frozen=True)
@@ -13,10 +18,11 @@ class Stats:
     Args:
         method: name of the method.
         reason: why this method and this step.
-        steps: time steps of the main run (a tolerance method: intervals between stops).
+        steps: time steps of the main run (a tolerance method: intervals between targets); of a run that failed, those
+            up to its last good field.
         dt: their length, signed; None where intervals differ.
-        hamiltonian_applications: calls of H.
-        transforms: Fourier transforms of the whole field.
+        hamiltonian_applications: calls of H, those of a step that failed included.
+        transforms: Fourier transforms of the whole field, counted alike.
         error_bound: a proven bound of ‖T − exact‖/‖T₀‖ at every saved time, with rounding, or None.
         error_estimate: the same, measured with two step sizes; None where it was not measured.
         agreement: whether the measured differences fell with the step as the order says; None without estimate.
@@ -38,6 +44,8 @@ class Stats:
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """A run of `evolve`.
+
+    A single saved field that is the final one shares its memory: clone it before you write into either.
 
     Args:
         times: the saved times, in the order of the run.
@@ -62,3 +70,43 @@ class Trajectory:
     final: torch.Tensor = field(repr=False)
     stats: Stats
     observables: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+def solution(problem: Problem, choice: Choice, pace: Pace, state: State, kept: Kept, *, steps: int) -> Trajectory:
+    """Return the run up to ``state``, complete or not."""
+    bound = None
+    if choice.leaps and not (problem.imaginary and choice.name == "lanczos"):
+        bound = (choice.rounding or 0.0) + (0.0 if choice.name == "exact" else (choice.tol or 0.0) / 2)
+    drift = None
+    if not problem.imaginary and problem.is_hermitian:
+        drift = state.norm / problem.norm - 1 if problem.norm > 0 else 0.0
+    stats = Stats(
+        method=choice.name,
+        reason=choice.reason,
+        steps=steps,
+        dt=pace.dt,
+        hamiltonian_applications=kept.counters.hamiltonian_applications,
+        transforms=kept.counters.transforms,
+        error_bound=bound,
+        norm_drift=drift,
+    )
+    times = torch.tensor(kept.times, dtype=torch.float64)
+    return Trajectory(times, _stacked(kept.fields, state.T), state.T, stats, _observables(kept))
+
+
+def observed(trajectory: Trajectory, recorder: Recorder) -> Trajectory:
+    """Return a run that was made without observers, its saved fields shown to them."""
+    _, kept = recorder.start()
+    for t, T in zip(trajectory.times.tolist(), trajectory.fields, strict=True):
+        recorder.save(kept, t, T)
+    return replace(trajectory, observables=_observables(kept))
+
+
+def _observables(kept: Kept) -> dict[str, torch.Tensor]:
+    return {name: torch.stack(values) for name, values in kept.values.items() if values}
+
+
+def _stacked(fields: list[torch.Tensor], final: torch.Tensor) -> torch.Tensor:
+    if not fields:
+        return final.new_empty((0, *final.shape))
+    return final.unsqueeze(0) if len(fields) == 1 and fields[0] is final else torch.stack(fields)

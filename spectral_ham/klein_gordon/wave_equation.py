@@ -10,32 +10,13 @@ import torch
 from spectral_ham._internal.checks import as_number, check_field, check_option, check_same_device, check_tensor, invalid
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.errors import NotHermitianError
+from spectral_ham.klein_gordon.schemes import STABILITY_LIMITS
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.potentials.base import like_field
-from spectral_ham.propagators.splitting.schemes import SCHEMES, Scheme
 
 Nudge: TypeAlias = torch.Tensor | Callable[[float], torch.Tensor]
 State: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """(T, P)."""
-
-
-def _blanes_moan_rkn4() -> Scheme:
-    b0, b1, b2 = 0.0829844064174052, 0.396309801498368, -0.0390563049223486
-    a1, a2 = 0.245298957184271, 0.604872665711080
-    b3, a3 = 1 - 2 * (b0 + b1 + b2), 0.5 - (a1 + a2)
-    source = "Blanes & Moan (2002) J. Comput. Appl. Math. 142, 313, Table 3 (SRKN6b), doi:10.1016/S0377-0427(01)00492-7"
-    return Scheme(4, (a1, a2, a3, a3, a2, a1), (b0, b1, b2, b3, b2, b1, b0), source)
-
-
-WAVE_SCHEMES: dict[str, Scheme] = {
-    "verlet": SCHEMES["strang"],
-    "yoshida4": SCHEMES["yoshida4"],
-    "rkn4": _blanes_moan_rkn4(),
-}
-"""Name → shares of dt: ``kinetic`` of the drifts of T, ``potential`` of the kicks of P."""
-
-STABILITY_LIMITS = {"verlet": 2.0, "yoshida4": 1.573401947, "rkn4": 3.163465065, "exact": math.inf}
-"""The largest dt·ω up to which no mode grows: there half the trace of an oscillator's step first leaves [−1, 1]."""
 
 
 @final
@@ -46,7 +27,7 @@ class WaveEquation:
     Each mode of H, of energy E, is an oscillator of frequency ω = √((E + k)/m).
 
     Args:
-        hamiltonian: H, Hermitian and static; it brings m.
+        hamiltonian: H, Hermitian and static; its mass is m.
         stiffness: k ≥ 0 (energy), a number or a 0-d tensor.
         equilibrium: T_eq, like T; None is 0.
         nudge: a further force, like T, or a function of t that returns one; None is 0.
@@ -58,7 +39,7 @@ class WaveEquation:
 
     Example:
         >>> import spectral_ham as sh
-        >>> from spectral_ham.klein_gordon.wave_equation import WaveEquation
+        >>> from spectral_ham.klein_gordon import WaveEquation
         >>> H = sh.Hamiltonian(sh.Torus((28, 28)), hbar=0.1, backend="fd")
         >>> round(WaveEquation(H, stiffness=0.01).max_stable_dt("verlet"), 2)
         8.94
@@ -117,12 +98,12 @@ class WaveEquation:
 
         Example:
             >>> import torch, spectral_ham as sh
-            >>> from spectral_ham.klein_gordon.wave_equation import WaveEquation
+            >>> from spectral_ham.klein_gordon import WaveEquation
             >>> rest = WaveEquation(sh.Hamiltonian(sh.Torus(8)), stiffness=3.0)
             >>> rest.energy(torch.ones(8), torch.zeros(8))  # (3/2)·8
             tensor(12.)
         """
-        T, P = self.as_state(T, P)
+        T, P = self.as_state(T, P, "energy(T, P)")
         k, m = self.stiffness, self.hamiltonian.mass
         E = _square(P) / (2 * m) + k / 2 * _square(self.displacement(T))
         if (nudge := self.external(T, t)) is not None:
@@ -141,12 +122,12 @@ class WaveEquation:
             return math.inf
         return STABILITY_LIMITS[method] * math.sqrt(float(self.hamiltonian.mass) / stiffest)
 
-    def as_state(self, T: torch.Tensor, P: torch.Tensor) -> State:
+    def as_state(self, T: torch.Tensor, P: torch.Tensor, where: str = "advance(T, P)") -> State:
         """Return T and P in one dtype: complex if either is, or T_eq, or the nudge, or V."""
-        check_field("advance(T, P)", T, self.hamiltonian.torus.shape)
-        check_tensor("advance(T, P)", P)
+        check_field(where, T, self.hamiltonian.torus.shape)
+        check_tensor(where, P)
         if P.shape != T.shape:
-            raise invalid("advance(T, P)", f"given a P of T's shape {tuple(T.shape)}", P)
+            raise invalid(where, f"given a P of T's shape {tuple(T.shape)}", P)
         dtype = torch.promote_types(T.dtype, P.dtype)
         static = [x for x in (self.equilibrium, self.nudge) if isinstance(x, torch.Tensor)]
         if any(x.is_complex() for x in static) or not self.hamiltonian.is_real:

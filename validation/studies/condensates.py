@@ -8,7 +8,7 @@ from functools import partial
 import torch
 
 import spectral_ham as sh
-from spectral_ham.eigen.states import ground_state
+from spectral_ham.eigen.ground_state import ground_state
 from spectral_ham.exact import CosineLattice, plane_wave
 from spectral_ham.propagators import propagator
 from validation.cases import FULL, HBAR, MASS, UNITS, hamiltonian, torus_of, ugly_torus

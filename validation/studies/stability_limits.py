@@ -12,8 +12,7 @@ from spectral_ham.analysis.preflight import advise
 from spectral_ham.analysis.stability import max_stable_dt
 from spectral_ham.errors import SplittingResonanceWarning, UnstableStepWarning
 from spectral_ham.exact import plane_wave
-from spectral_ham.klein_gordon.propagators import SymplecticWave
-from spectral_ham.klein_gordon.wave_equation import WaveEquation
+from spectral_ham.klein_gordon import SymplecticWave, WaveEquation
 from spectral_ham.plotting import COLORS
 from spectral_ham.propagators import propagator
 from validation.cases import FULL, HBAR, MASS, V0, hamiltonian, random_field, torus_of

@@ -8,8 +8,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.convergence import ConvergenceStudy, study_errors
-from spectral_ham.klein_gordon.propagators import ExactWave, SymplecticWave
-from spectral_ham.klein_gordon.wave_equation import WaveEquation
+from spectral_ham.klein_gordon import ExactWave, SymplecticWave, WaveEquation
 from spectral_ham.operators.window import euler_window
 from validation.cases import DTYPES, FULL, MASS, budget, hamiltonian, random_field, torus_of
 from validation.claim import Claim

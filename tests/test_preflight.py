@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham.analysis import preflight as advisor
-from spectral_ham.analysis.stability import ETDRK4_LIMIT, kinetic_range, max_stable_dt, potential_range
+from spectral_ham.analysis import preflight, resolution, rounding
+from spectral_ham.analysis.stability import ETDRK4_LIMIT, max_stable_dt, potential_range
 from spectral_ham.propagators import METHODS, SCHEMES, propagator
 from spectral_ham.propagators.etdrk4 import etdrk4_weights
 
@@ -81,7 +81,7 @@ BOUNDS = {"rk4": 1.0 + 1e-12, "leapfrog": 2 + (math.sqrt(2) + 1) / math.sqrt(1 -
 @pytest.mark.parametrize("kind", POTENTIALS)
 @pytest.mark.parametrize("method", ["rk4", "leapfrog"])
 def test_explicit_methods_are_stable_up_to_their_limit_and_not_beyond(method, kind, backend, order):
-    K_max = kinetic_range(hamiltonian(backend, order))[1]
+    K_max = hamiltonian(backend, order).kinetic_bounds[1]
     H = hamiltonian(backend, order, POTENTIALS[kind](K_max))
     T, limit = random_field((10, 11, 2)), max_stable_dt(H, method)
     assert growth(H, T, method, 0.99 * limit, 160) <= BOUNDS[method]
@@ -92,7 +92,7 @@ def test_explicit_methods_are_stable_up_to_their_limit_and_not_beyond(method, ki
 @pytest.mark.parametrize("backend", ["spectral", "fd"])
 @pytest.mark.parametrize("method", ["rk4", "leapfrog"])
 def test_with_a_potential_that_does_not_commute_the_limit_is_safe(method, backend):
-    H = hamiltonian(backend, potential=cosine(0.4 * kinetic_range(hamiltonian(backend))[1]))
+    H = hamiltonian(backend, potential=cosine(0.4 * hamiltonian(backend).kinetic_bounds[1]))
     T, limit = random_field((10, 11)), max_stable_dt(H, method)
     true = limit * max(map(abs, H.spectral_bounds())) / float(torch.linalg.eigvalsh(H.as_matrix()).abs().max())
     assert limit < true < 1.5 * limit
@@ -103,7 +103,7 @@ def test_with_a_potential_that_does_not_commute_the_limit_is_safe(method, backen
 @pytest.mark.parametrize("method", ["rk4", "euler"])
 @pytest.mark.parametrize("backend", ["spectral", "fd"])
 def test_limits_in_imaginary_time(backend, method):
-    H = hamiltonian(backend, potential=constant_by_channel(0.0, 0.3 * kinetic_range(hamiltonian(backend))[1]))
+    H = hamiltonian(backend, potential=constant_by_channel(0.0, 0.3 * hamiltonian(backend).kinetic_bounds[1]))
     T, limit = random_field((10, 11, 2)), max_stable_dt(H, method, imaginary=True)
     assert growth(H, T, method, 0.99 * limit, 400, imaginary=True) <= 1.0
     # The highest mode grows by 1.01·dR/dx: 2 % (Euler) or 4 % (RK4).
@@ -176,7 +176,7 @@ def test_etdrk4_in_imaginary_time():
 def test_nonlinear_splittings_are_stable_up_to_their_limit(method, sign, backend):
     torus = sh.Torus(8, lengths=2.3, origin=0.4)
     free = sh.Hamiltonian(torus, inverse_metric=(1.7,), hbar=HBAR, mass=MASS, backend=backend)
-    gn = sign * 0.05 / math.pi * kinetic_range(free)[1]  # weak, so that a focusing field is stable itself
+    gn = sign * 0.05 / math.pi * free.kinetic_bounds[1]  # weak, so that a focusing field is stable itself
     H = free.with_potential(sh.GrossPitaevskii(g=gn / 4))
     T = torch.full((8,), 2.0, dtype=torch.complex128)
     noise, limit = 1e-8 * random_field(8), max_stable_dt(H, method, T=T)
@@ -206,7 +206,7 @@ def test_rk4_with_a_nonlinear_potential():
     H = hamiltonian(potential=sh.GrossPitaevskii(g=20.0))
     T = torch.full((10, 11), 1.0, dtype=torch.complex128)
     limit = max_stable_dt(H, "rk4", T=T)
-    assert limit == pytest.approx(math.sqrt(8) * HBAR / (kinetic_range(H)[1] + 40.0))
+    assert limit == pytest.approx(math.sqrt(8) * HBAR / (H.kinetic_bounds[1] + 40.0))
     noise = 1e-9 * random_field((10, 11))
 
     def left(dt):
@@ -262,12 +262,12 @@ def test_the_splitting_resonance_is_real_invisible_to_the_norm_and_warned_of():
     assert occupation(propagator("exact", H, dt * steps)(T)) > 0.999999
     assert occupation(after) == pytest.approx(0.15, abs=0.01)
     assert float(after.norm() / T.norm()) == pytest.approx(1.0, abs=1e-13)
-    warning = advisor.splitting_resonance(H, "strang", dt, T=T)
-    assert isinstance(warning, advisor.SplittingResonanceWarning)
+    warning = preflight.splitting_resonance(H, "strang", dt, T=T)
+    assert isinstance(warning, sh.SplittingResonanceWarning)
     assert "at least 2π" in str(warning)
 
     safe = 0.97 * dt  # below the limit of 2πħ/(E_max − E_min): no warning, and no trouble
-    assert advisor.splitting_resonance(H, "strang", safe, T=T) is None
+    assert preflight.splitting_resonance(H, "strang", safe, T=T) is None
     assert occupation(propagator("strang", H, safe).advance(T, steps)) > 0.999
 
 
@@ -275,20 +275,20 @@ def test_no_resonance_where_nothing_mixes_or_the_method_is_no_splitting():
     H, T = resonant_problem()
     constants = [None, torch.full((17,), 5.0, dtype=torch.float64), sh.MatrixPotential(torch.eye(2))]
     for V in constants:
-        assert advisor.splitting_resonance(H.with_potential(V), "strang", 9.0, T=T) is None
-    assert advisor.splitting_resonance(H, "chebyshev", 9.0, T=T) is None
-    assert advisor.splitting_resonance(H, "strang", 9.0, T=T, imaginary=True) is None
-    assert advisor.splitting_resonance(H, "strang", -9.0, T=T) is not None  # backwards is no better
+        assert preflight.splitting_resonance(H.with_potential(V), "strang", 9.0, T=T) is None
+    assert preflight.splitting_resonance(H, "chebyshev", 9.0, T=T) is None
+    assert preflight.splitting_resonance(H, "strang", 9.0, T=T, imaginary=True) is None
+    assert preflight.splitting_resonance(H, "strang", -9.0, T=T) is not None  # backwards is no better
     matrix = torch.eye(2, dtype=torch.float64) * torch.arange(17, dtype=torch.float64).reshape(17, 1, 1)
     mixing = H.with_potential(sh.MatrixPotential(matrix))
-    assert advisor.splitting_resonance(mixing, "strang", 9.0, T=T) is not None
+    assert preflight.splitting_resonance(mixing, "strang", 9.0, T=T) is not None
 
 
 def test_nonlinear_splittings_are_warned_of_at_their_own_limit():
     H, T = hamiltonian(potential=sh.GrossPitaevskii(g=3.0)), random_field((10, 11))
     limit = max_stable_dt(H, "strang", T=T)
-    assert advisor.splitting_resonance(H, "strang", 0.999 * limit, T=T) is None
-    assert isinstance(advisor.splitting_resonance(H, "strang", limit, T=T), advisor.SplittingResonanceWarning)
+    assert preflight.splitting_resonance(H, "strang", 0.999 * limit, T=T) is None
+    assert isinstance(preflight.splitting_resonance(H, "strang", limit, T=T), sh.SplittingResonanceWarning)
 
 
 @pytest.mark.parametrize("imaginary", [False, True])
@@ -296,9 +296,9 @@ def test_nonlinear_splittings_are_warned_of_at_their_own_limit():
 def test_unstable_steps_are_warned_of_beyond_the_limit(method, imaginary):
     H, T = hamiltonian(potential=cosine(3.0)), random_field((10, 11))
     limit = max_stable_dt(H, method, imaginary=imaginary)
-    assert advisor.unstable_step(H, method, 0.999 * limit, T=T, imaginary=imaginary) is None
-    warning = advisor.unstable_step(H, method, 1.001 * limit, T=T, imaginary=imaginary)
-    assert isinstance(warning, advisor.UnstableStepWarning)
+    assert preflight.unstable_step(H, method, 0.999 * limit, T=T, imaginary=imaginary) is None
+    warning = preflight.unstable_step(H, method, 1.001 * limit, T=T, imaginary=imaginary)
+    assert isinstance(warning, sh.UnstableStepWarning)
     assert f"Use dt < {limit:.3g}" in str(warning)
 
 
@@ -313,38 +313,38 @@ def test_dispersion_error_is_that_of_the_modes(order):
         sh.exact.fd_plane_wave_energy(TORUS, n, g, stencil_order=order, hbar=HBAR, mass=MASS) for n in (first, second)
     ]
     wrong = math.hypot(*(amount * (f / e - 1) for amount, f, e in zip((a, b), found, exact, strict=True)))
-    assert advisor.dispersion_error(H, T) == pytest.approx(wrong / math.hypot(a, b), rel=1e-10)
-    assert advisor.dispersion_error(hamiltonian(), T, order) == advisor.dispersion_error(H, T)
-    assert advisor.dispersion_error(hamiltonian(), T) == 0.0
+    assert resolution.dispersion_error(H, T) == pytest.approx(wrong / math.hypot(a, b), rel=1e-10)
+    assert resolution.dispersion_error(hamiltonian(), T, order) == resolution.dispersion_error(H, T)
+    assert resolution.dispersion_error(hamiltonian(), T) == 0.0
 
 
 def test_what_is_rounding_noise_of_a_constant_field_has_no_weight():
     for dtype in (torch.complex64, torch.complex128):
         T = torch.full((10, 11), 0.3, dtype=dtype)
-        assert advisor.dispersion_error(hamiltonian("fd"), T) < 16 * torch.finfo(dtype).eps
+        assert resolution.dispersion_error(hamiltonian("fd"), T) < 16 * torch.finfo(dtype).eps
 
 
 def test_underresolved_names_the_lowest_order_that_would_do():
     torus = sh.Torus((20, 21), lengths=(2.1, 3.7))
     wave = sh.exact.plane_wave(torus, (3, 1))
-    warning = advisor.underresolved(hamiltonian("fd", 2, torus=torus), wave)
-    assert isinstance(warning, advisor.UnderresolvedWarning)
+    warning = resolution.underresolved(hamiltonian("fd", 2, torus=torus), wave)
+    assert isinstance(warning, sh.UnderresolvedWarning)
     assert "stencil_order=4" in str(warning)
-    assert advisor.underresolved(hamiltonian("fd", 4, torus=torus), wave) is None
-    hopeless = advisor.underresolved(hamiltonian("fd", 2, torus=torus), sh.exact.plane_wave(torus, (9, 9)))
+    assert resolution.underresolved(hamiltonian("fd", 4, torus=torus), wave) is None
+    hopeless = resolution.underresolved(hamiltonian("fd", 2, torus=torus), sh.exact.plane_wave(torus, (9, 9)))
     assert "stencil_order=" not in str(hopeless)
     assert "backend='spectral'" in str(hopeless)
     tiny = sh.Torus((5, 6))  # too small for orders 6 and 8
-    assert "stencil_order=" not in str(advisor.underresolved(hamiltonian("fd", 4, torus=tiny), random_field((5, 6))))
+    assert "stencil_order=" not in str(resolution.underresolved(hamiltonian("fd", 4, torus=tiny), random_field((5, 6))))
 
 
 def test_a_spectral_tail_matters_where_the_potential_varies():
     smooth, rough = sh.exact.plane_wave(TORUS, (1, 1)), sh.exact.plane_wave(TORUS, (1, 5))
     for share, warned in ((0.04, False), (0.06, True)):
         T = smooth + share * rough
-        assert (advisor.underresolved(hamiltonian(potential=cosine(1.0)), T) is not None) is warned
-        assert advisor.underresolved(hamiltonian(), T) is None
-        assert (advisor.underresolved(hamiltonian(potential=sh.GrossPitaevskii(g=1.0)), T) is not None) is warned
+        assert (resolution.underresolved(hamiltonian(potential=cosine(1.0)), T) is not None) is warned
+        assert resolution.underresolved(hamiltonian(), T) is None
+        assert (resolution.underresolved(hamiltonian(potential=sh.GrossPitaevskii(g=1.0)), T) is not None) is warned
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -358,22 +358,22 @@ def test_rounding_error_is_within_a_factor_of_five(backend, smooth):
     for method, dt, steps in [*runs, ("rk4", 0.9 * limit, 200)]:
         step = propagator(method, H, dt)
         error = step.advance(single, steps).to(torch.complex128) - step.advance(single.to(torch.complex128), steps)
-        estimate = advisor.rounding_error(H, single, method, dt=dt, time=dt * steps)
+        estimate = rounding.rounding_error(H, single, method, dt=dt, time=dt * steps)
         assert 1 / 5 <= float(error.norm() / T.norm()) / estimate <= 5, method
 
 
 def test_precision_is_warned_of_with_the_remedy():
     H, T = hamiltonian(potential=cosine(1.0)), random_field((10, 11)).to(torch.complex64)
     steps = {"dt": 1e-3, "time": 10.0}  # 10⁴ steps, 6e-4
-    warning = advisor.imprecise(H, T, "strang", tol=1e-5, **steps)
-    assert isinstance(warning, advisor.PrecisionWarning)
+    warning = rounding.imprecise(H, T, "strang", tol=1e-5, **steps)
+    assert isinstance(warning, sh.PrecisionWarning)
     assert "torch.complex128" in str(warning)
-    assert advisor.imprecise(H, T, "strang", tol=1e-3, **steps) is None
-    assert advisor.imprecise(H, T, "strang", **steps) is None
-    assert advisor.imprecise(H, T.to(torch.complex128), "strang", tol=1e-5, **steps) is None
-    assert "torch.complex128" not in str(advisor.imprecise(H, T.to(torch.complex128), "strang", tol=1e-13, **steps))
-    assert advisor.imprecise(H, T, "chebyshev", tol=1e-5, time=10.0) is not None
-    assert advisor.imprecise(H, T, "chebyshev", tol=1e-2, time=10.0) is None
+    assert rounding.imprecise(H, T, "strang", tol=1e-3, **steps) is None
+    assert rounding.imprecise(H, T, "strang", **steps) is None
+    assert rounding.imprecise(H, T.to(torch.complex128), "strang", tol=1e-5, **steps) is None
+    assert "torch.complex128" not in str(rounding.imprecise(H, T.to(torch.complex128), "strang", tol=1e-13, **steps))
+    assert rounding.imprecise(H, T, "chebyshev", tol=1e-5, time=10.0) is not None
+    assert rounding.imprecise(H, T, "chebyshev", tol=1e-2, time=10.0) is None
 
 
 def test_advise_is_silent_where_all_is_well():
@@ -389,20 +389,20 @@ def test_advise_is_silent_where_all_is_well():
         H = hamiltonian("spectral", potential=V, torus=torus)
         for method in METHODS:
             if method in ("rk4", "etdrk4", *SCHEMES):
-                assert advisor.advise(H, T, method=method, dt=1e-4, time=1.0) == ()
+                assert preflight.advise(H, T, method=method, dt=1e-4, time=1.0) == ()
             elif H.is_static and H.is_hermitian:
-                assert advisor.advise(H, T, method=method, tol=1e-10, time=1.0) == ()
+                assert preflight.advise(H, T, method=method, tol=1e-10, time=1.0) == ()
 
 
 def test_advise_returns_all_there_is_ready_to_be_issued():
     H = hamiltonian("fd", potential=cosine(1.0))
     T = random_field((10, 11)).to(torch.complex64).requires_grad_()
-    found = advisor.advise(H, T, method="blanes_moan4", dt=1.0, tol=1e-9, time=100.0)
-    kinds = [advisor.SplittingResonanceWarning, advisor.UnderresolvedWarning, advisor.PrecisionWarning]
+    found = preflight.advise(H, T, method="blanes_moan4", dt=1.0, tol=1e-9, time=100.0)
+    kinds = [sh.SplittingResonanceWarning, sh.UnderresolvedWarning, sh.PrecisionWarning]
     assert [type(advice) for advice in found] == kinds
-    found += advisor.advise(H, T, method="rk4", dt=1.0)
-    found += advisor.advise(H.with_potential(sh.GrossPitaevskii(g=1.0)), T, method="rk4", dt=1.0)
-    assert {type(advice) for advice in found} == {*kinds, advisor.UnstableStepWarning}
+    found += preflight.advise(H, T, method="rk4", dt=1.0)
+    found += preflight.advise(H.with_potential(sh.GrossPitaevskii(g=1.0)), T, method="rk4", dt=1.0)
+    assert {type(advice) for advice in found} == {*kinds, sh.UnstableStepWarning}
     for advice in found:
         assert isinstance(advice, UserWarning)
         assert "Use " in str(advice)
@@ -415,7 +415,64 @@ def test_advise_returns_all_there_is_ready_to_be_issued():
 def test_advise_refuses_what_it_cannot_judge():
     H = hamiltonian()
     with pytest.raises(ValueError, match=r"advise\(T\)"):
-        advisor.advise(H, random_field((11, 10)), method="strang", dt=0.1)
+        preflight.advise(H, random_field((11, 10)), method="strang", dt=0.1)
     with pytest.raises(ValueError, match="'strang'"):
-        advisor.advise(H, random_field((10, 11)), method="strange", dt=0.1)
-    assert np.isfinite(advisor.rounding_error(H, random_field((10, 11)), "exact"))
+        preflight.advise(H, random_field((10, 11)), method="strange", dt=0.1)
+    assert np.isfinite(rounding.rounding_error(H, random_field((10, 11)), "exact"))
+
+
+# Once for one object and one cause
+
+
+def told(H, T, **given):
+    """Return the kinds of warnings that `evolve` issues."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sh.evolve(H, T, 2.0, **given)
+    return [warning.category for warning in caught]
+
+
+def test_each_cause_is_told_once_for_one_hamiltonian():
+    H, T = resonant_problem()
+    resonance = {"method": "strang", "dt": 2 * math.pi / 32}
+    assert told(H, T, **resonance) == [sh.SplittingResonanceWarning]
+    assert told(H, T, **resonance) == []
+    assert told(H, T.to(torch.complex64), **resonance) == []  # another run, the same cause
+    assert told(H, T, method="strang", dt=0.25) == [sh.SplittingResonanceWarning]  # another cause
+    assert told(resonant_problem()[0], T, **resonance) == [sh.SplittingResonanceWarning]  # another H
+    assert told(H.with_potential(H.potential), T, **resonance) == [sh.SplittingResonanceWarning]
+
+
+def test_a_field_that_is_badly_resolved_is_told_once_whatever_the_method():
+    H, T = hamiltonian("fd"), random_field((10, 11))
+    assert told(H, T, method="strang", dt=0.01) == [sh.UnderresolvedWarning]
+    assert told(H, random_field((10, 11, 2)), method="lie", dt=0.01) == []
+
+
+def test_a_run_that_was_judged_before_is_not_judged_again(monkeypatch):
+    looked = []
+    monkeypatch.setattr(preflight, "advise", lambda *_, **__: looked.append(1) or ())
+    H, T = hamiltonian(), random_field((10, 11))
+    for dt in (0.1, 0.1, 0.2, 0.1):
+        sh.evolve(H, T, 2.0, method="strang", dt=dt)
+        sh.evolve(H, 2 * T, 2.0, method="strang", dt=dt)
+    assert len(looked) == 2
+
+
+@pytest.mark.parametrize(("backend", "V"), [("spectral", None), ("spectral", 5.0), ("fd", 5.0), ("spectral", "cosine")])
+def test_few_channels_are_transformed_and_none_where_nothing_depends_on_them(monkeypatch, backend, V):
+    transformed = []
+    for name in ("spectrum", "spectrum_tail"):
+        looks = getattr(resolution, name)
+        monkeypatch.setattr(resolution, name, lambda torus, T, looks=looks: transformed.append(T) or looks(torus, T))
+    torus = sh.Torus((12, 15), lengths=(2.1, 3.7))
+    potential = cosine(1.0, torus) if V == "cosine" else None if V is None else torch.full((12, 15), V)
+    T = sh.exact.plane_wave(torus, (1, -1)).reshape(12, 15, 1, 1).repeat(1, 1, 16, 16)
+    assert resolution.underresolved(hamiltonian(backend, 8, potential, torus), T) is None
+    assert [x.numel() for x in transformed] == ([8 * 12 * 15] if backend == "fd" or V == "cosine" else [])
+
+
+def test_a_sample_of_empty_channels_is_no_sample():
+    T = torch.zeros(10, 11, 300, dtype=torch.complex128)
+    T[..., 7] = random_field((10, 11))
+    assert resolution.underresolved(hamiltonian("fd"), T) is not None
