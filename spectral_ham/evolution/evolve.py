@@ -12,7 +12,6 @@ from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
 from spectral_ham.evolution.method_choice import choose_method
-from spectral_ham.evolution.method_facts import check_reversible
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.recorder import Observable, Observer, Recorder
 from spectral_ham.evolution.restart import RestartFile, restart_file
@@ -20,6 +19,7 @@ from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
 from spectral_ham.operators.hamiltonian import Hamiltonian
+from spectral_ham.propagators import check_reversible
 
 GRADIENTS: tuple[GradientMode, ...] = get_args(GradientMode)
 

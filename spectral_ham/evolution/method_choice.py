@@ -7,9 +7,10 @@ import torch
 
 from spectral_ham._internal.checks import as_number, check_option, invalid
 from spectral_ham.analysis.stability import hbar_of, max_stable_dt
-from spectral_ham.evolution.method_facts import FACTS, MethodFacts, krylov_dimension
 from spectral_ham.evolution.problem import Problem
-from spectral_ham.propagators import exact_kind
+from spectral_ham.propagators import METHODS, exact_kind
+from spectral_ham.propagators.lanczos import krylov_dimension
+from spectral_ham.propagators.method import Method
 
 DEFAULT_TOL = {torch.complex64: 1e-5, torch.float32: 1e-5, torch.complex128: 1e-10, torch.float64: 1e-10}
 
@@ -38,9 +39,9 @@ class Choice:
     rounding: float | None = None
 
     @property
-    def method(self) -> MethodFacts:
+    def method(self) -> Method:
         """The method."""
-        return FACTS[self.name]
+        return METHODS[self.name]
 
     @property
     def leaps(self) -> bool:
@@ -60,11 +61,11 @@ def choose_method(problem: Problem, method: str, dt: float | None, tol: float | 
         ValueError: an unknown method, both dt and tol, neither for a method with a fixed step, a value that is not
             positive, or a tolerance that rounding does not let the dtype reach.
     """
-    check_option("evolve(method=...)", method, ("auto", *FACTS))
+    check_option("evolve(method=...)", method, ("auto", *METHODS))
     if dt is not None and tol is not None:
         raise invalid("evolve(dt=..., tol=...)", "one of the two", (dt, tol), "dt fixes the step, tol finds one.")
     step = None if dt is None else as_number("evolve(dt=...)", dt, positive=True)
-    if dt is None and tol is None and method != "auto" and not FACTS[method].is_error_controlled:
+    if dt is None and tol is None and method != "auto" and not METHODS[method].is_error_controlled:
         remedy = "dt fixes the step; tol finds one that meets a tolerance."
         raise invalid(f"evolve(method={method!r})", "given dt= or tol=", "neither", remedy)
     name, reason = (method, "asked for") if method != "auto" else _automatic(problem, stepped=step is not None)

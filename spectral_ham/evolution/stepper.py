@@ -44,7 +44,7 @@ class Stepper:
         if dt == 0:
             return T
         if self.choice.name == "exact":  # one eigendecomposition serves intervals of any length
-            return cast(Exact, self._propagator(1.0)).advance(T, dt)
+            return cast(Exact, self._propagator(1.0)).jump(T, dt)
         propagator = self._propagator(dt)
         if self._gradient == "reversible":
             return reversible_advance(cast(Splitting, propagator), T, steps)

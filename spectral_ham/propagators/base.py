@@ -8,6 +8,7 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham._internal.checks import as_number, check_field, check_out, invalid
+from spectral_ham._internal.clock import time_of_step
 from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.errors import NotHermitianError
@@ -113,8 +114,8 @@ class Propagator(Frozen, ABC):
 
     @final
     def time_of(self, step: int, t: float) -> float:
-        """Return when a step begins: t + step·dt. The one clock."""
-        return t + step * self.dt
+        """Return when a step begins in a run that begins at time ``t``."""
+        return time_of_step(t, self.dt, step)
 
     @property
     def z(self) -> complex | torch.Tensor:

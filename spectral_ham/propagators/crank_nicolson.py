@@ -1,18 +1,16 @@
 """Crank–Nicolson: implicit, unitary, second order; solved by GMRES with a Fourier preconditioner."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, final
 
 import torch
 
 from spectral_ham._internal.checks import as_number
-from spectral_ham.errors import SolverError
 from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.propagators.base import OneStep
 from spectral_ham.propagators.method import Facts
-
-RESTART = 20
-MAX_RESTARTS = 50
+from spectral_ham.solvers.gmres import gmres
 
 
 @final
@@ -73,42 +71,4 @@ class CrankNicolson(OneStep):
         """Return X with ‖(1 − zH/2)X − B‖ ≤ tol·‖B‖."""
         double = B.dtype in (torch.complex128, torch.float64)
         tol = self.tol if self.tol is not None else 1e-12 if double else 1e-5
-        target = tol * float(torch.linalg.vector_norm(B))
-        X = self._multiply(self._preconditioner, B)
-        residual = B - self._operator(X)
-        for _ in range(MAX_RESTARTS):
-            if float(torch.linalg.vector_norm(residual)) <= target:
-                return X
-            X = X + self._correction(residual, target)
-            residual = B - self._operator(X)
-        reached = float(torch.linalg.vector_norm(residual) / torch.linalg.vector_norm(B))
-        raise SolverError(
-            f"`CrankNicolson(tol={tol})` must be reachable, but the residual is {reached:.3g} after "
-            f"{RESTART * MAX_RESTARTS} iterations. Raise tol (rounding limits it), or shorten dt."
-        )
-
-    def _correction(self, residual: torch.Tensor, target: float) -> torch.Tensor:
-        """Return the GMRES correction from at most ``RESTART`` right-preconditioned Krylov vectors."""
-        scale = torch.linalg.vector_norm(residual)
-        basis = [residual / scale]
-        rows: list[torch.Tensor] = []
-        for k in range(RESTART):
-            candidate = self._operator(self._multiply(self._preconditioner, basis[k]))
-            column = torch.zeros(RESTART + 1, dtype=candidate.dtype, device=candidate.device)
-            for i, vector in enumerate(basis):
-                column[i] = torch.linalg.vecdot(vector.flatten(), candidate.flatten())
-                candidate = candidate - column[i] * vector
-            norm = torch.linalg.vector_norm(candidate)
-            column[k + 1] = norm
-            rows.append(column)
-            system = torch.stack(rows, dim=1)[: k + 2]
-            rhs = torch.zeros(k + 2, 1, dtype=system.dtype, device=system.device)
-            rhs[0] = scale
-            y = torch.linalg.lstsq(system, rhs).solution
-            if float(torch.linalg.vector_norm(system @ y - rhs)) <= target or float(norm) == 0:
-                break
-            basis.append(candidate / norm)
-        combined = torch.zeros_like(residual)
-        for weight, vector in zip(y.flatten(), basis, strict=False):
-            combined = combined + weight * vector
-        return self._multiply(self._preconditioner, combined)
+        return gmres(self._operator, partial(self._multiply, self._preconditioner), B, tol, where="CrankNicolson")

@@ -8,6 +8,7 @@ import torch
 from spectral_ham._internal.checks import as_count, as_number
 from spectral_ham.propagators.base import Propagator
 from spectral_ham.propagators.method import Facts
+from spectral_ham.solvers.lanczos import krylov_space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 QUADRATURE_NODES = 24
 SAFETY = 0.9
+KRYLOV_DIM = 24
 MAX_BASIS_BYTES = 2 * 2**30
 
 
@@ -52,7 +54,7 @@ class Lanczos(Propagator):
     """
 
     tol: float = 1e-12
-    krylov_dim: int = 24
+    krylov_dim: int = KRYLOV_DIM
     name: ClassVar[str] = "lanczos"
     facts = Facts(order=None, is_error_controlled=True)
 
@@ -74,7 +76,7 @@ class Lanczos(Propagator):
 
     def _substep(self, T: torch.Tensor, remaining: float) -> tuple[torch.Tensor, float]:
         """Return the field after the longest substep that meets the bound, and its length dt/ħ."""
-        basis, energies, states, beta = self._krylov_space(T)
+        basis, energies, states, beta = krylov_space(self._apply_hamiltonian, T, krylov_dimension(T, self.krylov_dim))
         norm = float(torch.linalg.vector_norm(T))
         if norm == 0:
             return T, remaining
@@ -88,36 +90,6 @@ class Lanczos(Propagator):
         for vector, weight in zip(basis[1:], weights[1:], strict=True):
             result = result.add_(vector, alpha=unit(weight))
         return result, s
-
-    def dimension(self, T: torch.Tensor) -> int:
-        """Return m for fields like T, bounded by memory and by the size of the problem."""
-        affordable = max(4, MAX_BASIS_BYTES // (T.numel() * T.element_size()))
-        return min(self.krylov_dim, affordable, T.numel())
-
-    def _krylov_space(self, T: torch.Tensor) -> "tuple[list[torch.Tensor], Array, Array, float]":
-        """Return an orthonormal basis of span{T, HT, …}, the eigenpairs of 𝒯, and the last β."""
-        from scipy.linalg import eigh_tridiagonal
-
-        basis: list[torch.Tensor] = []
-        alphas: list[float] = []
-        betas: list[float] = []
-        candidate = T
-        scale = float(torch.linalg.vector_norm(T))
-        while True:
-            basis.append(candidate / (scale or 1.0))
-            candidate = self._apply_hamiltonian(basis[-1])
-            alphas.append(float(_inner(basis[-1], candidate).real))
-            for _ in range(2):  # twice is enough: Parlett, The Symmetric Eigenvalue Problem, section 6-9
-                for vector in basis:
-                    overlap = _inner(vector, candidate)
-                    candidate = candidate - overlap * vector
-            scale = float(torch.linalg.vector_norm(candidate))
-            negligible = 4 * torch.finfo(T.dtype).eps * (abs(alphas[-1]) + sum(betas[-1:]))
-            if len(basis) == self.dimension(T) or scale <= negligible:
-                break
-            betas.append(scale)
-        energies, states = eigh_tridiagonal(alphas, betas)
-        return basis, energies, states, scale if scale > negligible else 0.0
 
     def _exponential(self, energies: "Array", s: float) -> "Array":
         """Return e^{−sE} relative to the lowest state, or e^{−isE}."""
@@ -135,6 +107,7 @@ class Lanczos(Propagator):
         return float(abs(s) / 2 * np.sum(weights * ends))
 
 
-def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    product: torch.Tensor = torch.linalg.vecdot(a.flatten(), b.flatten())
-    return product
+def krylov_dimension(T: torch.Tensor, most: int = KRYLOV_DIM) -> int:
+    """Return how many fields like T a Krylov space holds, bounded by memory and by the size of the problem."""
+    affordable = max(4, MAX_BASIS_BYTES // (T.numel() * T.element_size()))
+    return min(most, affordable, T.numel())
