@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.candidate import Row, measure, rounded
-from benchmarks.compare import FAILED, Change, changes, missing, report, uncomparable
-from benchmarks.figure import save_figure
-from benchmarks.machine import machine_line, numba_version
-from benchmarks.parts import PARTS, QUICK
-from benchmarks.promises import TARGETS
-from benchmarks.report import row_table
-from benchmarks.results import REFERENCE, Document, Results, as_document, read, stem, write
-from benchmarks.targets import verdicts
-from benchmarks.yardsticks import peak_flops
+from benchmarks.harness.candidate import Row, measure, rounded
+from benchmarks.harness.compare import FAILED, Change, changes, missing, report, uncomparable
+from benchmarks.harness.machine import machine_line, numba_version
+from benchmarks.harness.measure import one_thread
+from benchmarks.harness.results import REFERENCE, Document, Results, as_document, read, stem, write
+from benchmarks.harness.yardsticks import peak_flops
+from benchmarks.report.figure import save_figures
+from benchmarks.report.text import row_table
+from benchmarks.suites import PARTS, QUICK, STUDIES, names
+from benchmarks.targets import TARGETS, verdicts
 
 ROUNDS, LONGER = 10, 3
 
@@ -31,15 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         documents = dict(Results.load(options.read).documents)
     else:
         documents = {part: _measure(part, options) for part in options.part}
-    if options.figure is not None:
-        save_figure(Results(documents), options.figure)
+    results = Results(documents)
+    if options.figures is not None:
+        save_figures(results, options.figures)
     for document in documents.values():
         reference = _reference(options.compare, document["part"])
         if reference is not None:
             print(f"\n{report(document, reference)}")
     if options.check:
         return _check(documents[QUICK], options)
-    results = Results(documents)
     judged = [target for target in TARGETS if target.measure(results) is not None]
     if judged:
         print(f"\n{verdicts(judged, results)}")
@@ -50,20 +50,33 @@ def _measure(part: str, options: argparse.Namespace, *, longer: int = 1) -> Docu
     """Measure one part, printing as it goes, and write it."""
     start = time.perf_counter()
     with torch.no_grad():
-        flops = peak_flops(options.device)
-        document = as_document(part, [], flops, options.device)
-        print(f"\n# {part}: {machine_line(document)}", flush=True)
-        for name in document["skipped"]:
-            print(f"{name} is not installed: skipped")
-        for group in PARTS[part]:
-            if options.only in group.name:
-                began = time.perf_counter()
-                rows = measure(group.make(options.device), longer * options.rounds, longer * group.seconds, flops)
-                _show(f"{group.name} ({time.perf_counter() - began:.0f} s)", rows)
-                document["rows"] += [rounded(row) for row in rows]
+        document = _study(part) if part in STUDIES else _race(part, options, longer)
     print(f"\n{part}: {time.perf_counter() - start:.0f} s", flush=True)
     if options.out is not None:
         write(document, options.out)
+    return document
+
+
+def _study(part: str) -> Document:
+    with one_thread():
+        document = as_document(part, [], {})
+        print(f"\n# {part}: {machine_line(document)}", flush=True)
+        document["rows"] += STUDIES[part]()
+    return document
+
+
+def _race(part: str, options: argparse.Namespace, longer: int) -> Document:
+    flops = peak_flops(options.device)
+    document = as_document(part, [], flops, options.device)
+    print(f"\n# {part}: {machine_line(document)}", flush=True)
+    for name in document["skipped"]:
+        print(f"{name} is not installed: skipped")
+    for group in PARTS[part]:
+        if options.only in group.name:
+            began = time.perf_counter()
+            rows = measure(group.make(options.device), longer * options.rounds, longer * group.seconds, flops)
+            _show(f"{group.name} ({time.perf_counter() - began:.0f} s)", rows)
+            document["rows"] += [rounded(row) for row in rows]
     return document
 
 
@@ -129,7 +142,12 @@ def _use_threads(threads: int | None) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="spectral-ham bench", description=__doc__)
     add = parser.add_argument
-    add("--part", action="append", choices=PARTS, help="measure this part only (may be repeated; default: all)")
+    add(
+        "--part",
+        action="append",
+        choices=(*PARTS, *STUDIES),
+        help="measure this part only (may be repeated; default: all)",
+    )
     add("--only", default="", metavar="TEXT", help="only groups with this text in their name")
     add("--quick", action="store_true", help=f"the part {QUICK} only: the package, a copy and an FFT pair")
     add("--check", action="store_true", help=f"{QUICK}; exit 1 if a ratio is {FAILED:g} times the reference's")
@@ -140,8 +158,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="list ratios more than a tenth worse than in a folder or file",
     )
     add("--read", type=Path, metavar="FOLDER", help="measure nothing, take the results from a folder")
-    add("--out", type=Path, metavar="FOLDER", help="write one JSON and one CSV for each part")
-    add("--figure", type=Path, metavar="FILE", help="draw the part scaling: time against size")
+    add("--out", type=Path, metavar="FOLDER", help="write one JSON for each part")
+    add("--figures", type=Path, metavar="FOLDER", help="draw the parts scaling and evolution")
     add("--rounds", type=int, default=ROUNDS, help="most visits to each candidate (default %(default)s)")
     add("--threads", type=int, help="threads (default: torch's own number)")
     add("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda (default %(default)s)")
@@ -151,13 +169,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             parser.error("--device cuda: torch sees no CUDA device")
         options.device = torch.device("cuda", options.device.index or 0)  # with its number, as its tensors have it
     if options.read is not None and (options.check or options.part or options.out):
-        parser.error("--read measures nothing: it goes with --figure and --compare alone")
+        parser.error("--read measures nothing: it goes with --figures and --compare alone")
     if options.quick or options.check:
         options.part = [QUICK]
-    options.part = options.part or list(PARTS)
-    if options.figure is not None and options.read is None and "scaling" not in options.part:
-        parser.error("--figure draws the part scaling, which is not measured")
-    if not any(options.only in group.name for part in options.part for group in PARTS[part]):
+    options.part = options.part or [*PARTS, *STUDIES]
+    if options.figures is not None and options.read is None and not {"scaling", "evolution"} & set(options.part):
+        parser.error("--figures draws the parts scaling and evolution, neither of which is measured")
+    if not any(options.only in name for part in options.part for name in names(part)):
         parser.error(f"--only {options.only}: no group has that in its name")
     return options
 

@@ -1,156 +1,147 @@
-"""What was promised, beside what was measured: limits in copies, FFT pairs and times, each with a verdict."""
+"""What was promised (targets.toml), beside what was measured: limits in copies, FFT pairs and times, with verdicts."""
 
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from benchmarks.candidate import OURS
-from benchmarks.report import at_equal_error, table
-from benchmarks.results import Results
-
-SMALL, MIDDLE = "28×28×16×16", "64×64×16×16"
-ONE = {N: f"{N}×{N}×1×1" for N in (512, 1024, 4096)}
-AUTO = f"{OURS}, auto"
+from benchmarks.harness.candidate import OURS
+from benchmarks.harness.results import Results
+from benchmarks.report.text import at_equal_error, table
 
 VERDICTS = ("target met", "must met", "missed", "not measured")
+FILE = Path(__file__).with_name("targets.toml")
+UNITS = {"copies": "copy", "pairs": "pair", "adds": "add", "peak_fields": "fields"}
+"""Quantity of a row → its unit; every other quantity is a ratio."""
 
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Limit:
-    """factor · unit + extra, or at least factor where more is better."""
-
-    factor: float
-    extra_us: float = 0.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A value, and the microseconds that one unit of it takes (None: it is no time)."""
-
-    value: float
-    unit_us: float | None = None
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Target:
-    """One promise."""
+    """One promise, as targets.toml describes it."""
 
     what: str
-    unit: str
-    must: Limit
-    target: Limit
-    measure: Callable[[Results], Measured | None]
-    more_is_better: bool = False
-    h200: str = ""
+    quantity: str
+    row: tuple[str, ...]
+    """Part, case, operation and name of a row."""
+    others: tuple[tuple[str, ...], ...]
+    """The fastest of these rows is divided by ``row``, or ``row`` by the first of them where less is better."""
+    must: float
+    target: float
+    extra_us: tuple[float, float]
+    """Microseconds added to must and target."""
+    at_least: bool
+    source: str
+    h200: str
     """What a model predicts for an H200; nobody has run it."""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the limits."""
+        return "×" if self.others else UNITS.get(self.quantity, "×")
+
+    def measure(self, results: Results) -> float | None:
+        """Return the value, or None where a row was not measured."""
+        if self.quantity == "auto_over_best":
+            return _auto_over_best(results, self.row[1], float(self.row[2]))
+        own = _find(results, self.row)
+        others = [row for other in self.others if (row := _find(results, other)) is not None]
+        if own is None or (self.others and not others):
+            return None
+        if not others:
+            return float(own[self.quantity])
+        if self.quantity == "equal_error":
+            return at_equal_error(own, others[0])
+        if self.at_least:
+            return min(_value(row, self.quantity) for row in others) / _value(own, self.quantity)
+        return _value(own, self.quantity) / _value(others[0], self.quantity)
 
     def verdict(self, results: Results) -> str:
         """Return one of `VERDICTS`."""
-        measured = self.measure(results)
-        if measured is None:
+        value = self.measure(results)
+        if value is None:
             return "not measured"
-        if self._holds(self.target, measured):
-            return "target met"
-        return "must met" if self._holds(self.must, measured) else "missed"
+        must, target = (limit + self._extra(results, us) for limit, us in zip(self._limits, self.extra_us, strict=True))
+        if self.at_least:
+            return VERDICTS[0 if value >= target else 1 if value >= must else 2]
+        return VERDICTS[0 if value <= target else 1 if value <= must else 2]
 
-    def _holds(self, limit: Limit, measured: Measured) -> bool:
-        if self.more_is_better:
-            return measured.value >= limit.factor
-        extra = limit.extra_us / measured.unit_us if measured.unit_us else 0.0
-        return measured.value <= limit.factor + extra
+    @property
+    def _limits(self) -> tuple[float, float]:
+        return self.must, self.target
+
+    def _extra(self, results: Results, us: float) -> float:
+        """Return microseconds in the unit of the limit."""
+        row = _find(results, self.row) if us else None
+        return 0.0 if row is None else us * row[self.quantity] / (1e3 * row["minimum_ms"])
 
     def cells(self, results: Results) -> tuple[str, ...]:
         """Return the row of the table."""
-        measured = self.measure(results)
-        value = "–" if measured is None else f"{measured.value:.3g} {self.unit}"
-        verdict = self.verdict(results)
-        return (
-            self.what,
-            self._text(self.must),
-            self._text(self.target),
-            value,
-            f"**{verdict}**" if verdict == "missed" else verdict,
+        value, verdict = self.measure(results), self.verdict(results)
+        sign = "≥" if self.at_least else "≤"
+        limits = (
+            f"{sign} {limit:g} {self.unit}" + (f" + {us:g} µs" if us else "")
+            for limit, us in zip(self._limits, self.extra_us, strict=True)
         )
-
-    def _text(self, limit: Limit) -> str:
-        sign = "≥" if self.more_is_better else "≤"
-        extra = f" + {limit.extra_us:g} µs" if limit.extra_us else ""
-        return f"{sign} {limit.factor:g} {self.unit}{extra}"
+        measured = "–" if value is None else f"{value:.3g} {self.unit}"
+        return self.what, *limits, measured, f"**{verdict}**" if verdict == "missed" else verdict
 
 
-def in_copies(part: str, case: str, operation: str, name: str = AUTO) -> Callable[[Results], Measured | None]:
-    """Return the time in copies of the same field."""
-    return lambda results: _in_unit(results.find(part, case, operation, name), "copies")
+def _find(results: Results, row: tuple[str, ...]) -> Row | None:
+    return results.find(*row)
 
 
-def in_pairs(part: str, case: str, operation: str, name: str = AUTO) -> Callable[[Results], Measured | None]:
-    """Return the time in FFT pairs of the same field, channels first."""
-    return lambda results: _in_unit(results.find(part, case, operation, name), "pairs")
+def _value(row: Row, quantity: str) -> float:
+    """Return a field of a row, or the time per grid point."""
+    if quantity == "ms_per_point":
+        N_x, N_y = (int(n) for n in row["case"].split("×")[:2])
+        return float(row["minimum_ms"]) / (N_x * N_y)
+    return float(row[quantity])
 
 
-def _in_unit(row: Row | None, unit: str) -> Measured | None:
-    return None if row is None else Measured(row[unit], 1e3 * row["minimum_ms"] / row[unit])
+def _auto_over_best(results: Results, problem: str, tol: float) -> float | None:
+    """Return the worst ratio, over backends, of the time of auto at ``tol`` to the fastest method within ``tol``."""
+    rows = [row for row in results.rows("evolution") if row["problem"] == problem and "backend" in row]
+    ratios = []
+    for auto in rows:
+        if auto["method"] == "auto, tol" and auto["setting"] == tol:
+            rivals = [r for r in rows if r["backend"] == auto["backend"] and r["error"] <= tol and r is not auto]
+            ratios += [auto["cpu_ms"] / min(r["cpu_ms"] for r in rivals)] if rivals else []
+    return max(ratios, default=None)
 
 
-def faster(
-    part: str, case: str, ours: tuple[str, str], others: Sequence[tuple[str, str]]
-) -> Callable[[Results], Measured | None]:
-    """Return how many times faster ours (operation, name) is than the fastest of the others."""
-
-    def measure(results: Results) -> Measured | None:
-        own = results.find(part, case, *ours)
-        found = [row for other in others if (row := results.find(part, case, *other)) is not None]
-        if own is None or not found:
-            return None
-        return Measured(min(row["minimum_ms"] for row in found) / own["minimum_ms"])
-
-    return measure
+def load(path: Path = FILE) -> tuple[Target, ...]:
+    """Read the promises: groups of targets, each inheriting what its group says."""
+    groups = tomllib.loads(path.read_text(encoding="utf-8"))["group"]
+    return tuple(_target({**group, **own}) for group in groups for own in group["targets"])
 
 
-def same_error(
-    part: str, case: str, ours: tuple[str, str], other: tuple[str, str]
-) -> Callable[[Results], Measured | None]:
-    """Return `at_equal_error` of two rows."""
+def _target(given: Mapping[str, Any]) -> Target:
 
-    def measure(results: Results) -> Measured | None:
-        own, its = (results.find(part, case, *row) for row in (ours, other))
-        found = None if own is None or its is None else at_equal_error(own, its)
-        return None if found is None else Measured(found)
-
-    return measure
-
-
-def ratio(part: str, top: tuple[str, str, str], bottom: tuple[str, str, str], what: str) -> Any:
-    """Return the quotient of ``what`` of two rows, each named by case, operation and name."""
-
-    def measure(results: Results) -> Measured | None:
-        above, below = (results.find(part, *row) for row in (top, bottom))
-        return None if above is None or below is None else Measured(above[what] / below[what])
-
-    return measure
+    return Target(
+        what=given["what"],
+        quantity=given["quantity"],
+        row=_key(given["row"], given),
+        others=tuple(_key(other, given) for other in given.get("over", [])),
+        must=given["must"],
+        target=given["target"],
+        extra_us=tuple(given.get("extra_us", (0.0, 0.0))),
+        at_least=given.get("at_least", False),
+        source=given["source"],
+        h200=given.get("h200", ""),
+    )
 
 
-def per_point(odd: int, even: int, operation: str, name: str = AUTO) -> Callable[[Results], Measured | None]:
-    """Return time per point at N = odd over that at N = even."""
-
-    def measure(results: Results) -> Measured | None:
-        rows = [results.find("shapes", f"{N}×{N}×16×16", operation, name) for N in (odd, even)]
-        found = [row["minimum_ms"] / N**2 for row, N in zip(rows, (odd, even), strict=True) if row is not None]
-        return Measured(found[0] / found[1]) if len(found) == 2 else None
-
-    return measure
+def _key(row: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return part, case, operation and name of "case | operation | name"; the name may be the group's."""
+    parts = (*row.split(" | "), given.get("name", f"{OURS}, auto"))
+    return given["part"], *parts[:3]
 
 
-def peak(case: str, operation: str, name: str, *, result: int) -> Callable[[Results], Measured | None]:
-    """Return the fields held at once, without the ``result`` that a call returns."""
-
-    def measure(results: Results) -> Measured | None:
-        row = results.find("memory", case, operation, name)
-        return None if row is None else Measured(max(0.0, row["peak_fields"] - result))
-
-    return measure
+TARGETS = load()
+"""Every promise, in the order of the table."""
 
 
 def verdicts(targets: Sequence[Target], results: Results) -> str:
@@ -158,8 +149,7 @@ def verdicts(targets: Sequence[Target], results: Results) -> str:
     found = [target.verdict(results) for target in targets]
     counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in found)
     headers = ("what", "must", "target", "measured", "verdict")
-    rows = (target.cells(results) for target in targets)
-    return f"{counts}.\n\n{table(headers, rows, text=(0, 4))}"
+    return f"{counts}.\n\n{table(headers, (target.cells(results) for target in targets), text=(0, 4))}"
 
 
 def predictions(targets: Sequence[Target]) -> str:

@@ -18,13 +18,8 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import report  # noqa: E402
-from benchmarks.machine import machine_line  # noqa: E402
-from benchmarks.promises import TARGETS  # noqa: E402
-from benchmarks.results import Results  # noqa: E402
-from benchmarks.review_report import fixes_table, profile_table  # noqa: E402
-from benchmarks.targets import SMALL, predictions, verdicts  # noqa: E402
-from benchmarks.which_method import cost_tables, memory_table  # noqa: E402
+from benchmarks.harness.results import Results  # noqa: E402
+from benchmarks.report.pages import RENDERERS  # noqa: E402
 
 PAGES = (
     "README.md",
@@ -37,8 +32,6 @@ PAGES = (
 )
 VALIDATION = ROOT / "docs/data/validation.json"
 FORCED = ROOT / "docs/data/forced.json"
-LONG_RUNS = ROOT / "benchmarks/results/long-runs.json"
-EVOLUTION = ROOT / "benchmarks/results/evolution-cpu.json"
 
 
 def claims_summary() -> str:
@@ -115,88 +108,13 @@ def claims_of(name: str) -> str:
     return _claims(next(study for study in _load(VALIDATION)["studies"] if study["name"] == name))
 
 
-def speed() -> str:
-    """The drop-ins' case in short."""
-    results = Results.load()
-    return f"{SMALL}, complex64, minima; {_machines(results, 'drop-ins', 'steps')}\n\n{report.speed(results, SMALL)}"
-
-
-def bench_machine() -> str:
-    """Where everything was measured."""
-    results = Results.load()
-    return _machines(results, *results.documents) + _packages(results)
-
-
-def _machines(results: Results, *parts: str) -> str:
-    """Return the machine of each part, once if they are the same but for the load."""
-    lines = [machine_line(results.documents[part]) for part in parts if part in results.documents]
-    without_load = {re.sub(r", load average [^;]*;", ";", line) for line in lines}
-    return " ".join(sorted(without_load))
-
-
-def _packages(results: Results) -> str:
-    """Return what it was compared with, and what was missing."""
-    documents = list(results.documents.values())
-    versions = {f"{name} {version}" for d in documents for name, version in d["packages"].items()}
-    missing = {name for d in documents for name in d["skipped"]}
-    peaks = [d["peak_gflops"]["float32"] for d in documents]
-    return (
-        f"\n\nBeside it: {', '.join(sorted(versions)) or 'no other package'}"
-        + (f"; skipped, for they were not installed: {', '.join(sorted(missing))}" if missing else "")
-        + f". The peak, by a product of 2048² matrices in float32: {min(peaks):.0f} to {max(peaks):.0f} Gflop/s."
-    )
-
-
-def bench_rest() -> str:
-    """All other parts."""
-    results = Results.load()
-    return "\n\n".join(
-        report.sections(results, p) for p in ("drop-ins", "windows", "steps", "gradients", "memory", "shapes")
-    )
-
-
-def evolution_cpu() -> str:
-    """Cost to reach an error, per problem."""
-    document = _load(EVOLUTION)
-    return f"{machine_line(document)}\n\n{cost_tables(document)}"
-
-
-def evolution_memory() -> str:
-    """Memory of a run, per method."""
-    return memory_table(_load(EVOLUTION))
-
-
-def long_runs() -> str:
-    """What many steps do to the norm, and whether they can be undone."""
-    record = _load(LONG_RUNS)
-    rows = [
-        (name.replace("torch.", ""), str(run["steps"]), f"{run['value']:.2g}")
-        for name, run in record.items()
-        if isinstance(run, dict)
-    ]
-    headers = (f"dt = {record['dt']}", "steps", "measured")
-    return tabulate(rows, headers=headers, tablefmt="pipe", colalign=("left", "right", "right"), disable_numparse=True)
-
-
 REGIONS: dict[str, Callable[[], str]] = {
     "claims": claims_summary,
     "claims-in-full": claims_in_full,
     "forced": forced,
     "orders": partial(claims_of, "fd_orders"),
     "precision": partial(claims_of, "precision"),
-    "speed": speed,
-    "bench-machine": bench_machine,
-    "bench-targets": lambda: verdicts(TARGETS, Results.load()),
-    "bench-competitors": lambda: report.competitors(Results.load()),
-    "bench-exponents": lambda: report.exponents(Results.load()),
-    "bench-model": lambda: predictions(TARGETS),
-    "bench-operators": lambda: report.sections(Results.load(), "operators"),
-    "bench-rest": bench_rest,
-    "review-profile": lambda: profile_table(Results.load()),
-    "review-fixes": lambda: fixes_table(Results.load()),
-    "evolution-cpu": evolution_cpu,
-    "evolution-memory": evolution_memory,
-    "long-runs": long_runs,
+    **{name: lambda render=render: render(Results.load()) for name, render in RENDERERS.items()},
 }
 
 
