@@ -292,7 +292,7 @@ def test_a_smaller_krylov_space_takes_more_substeps_to_the_same_tolerance():
     for m in (6, 24):
         stepper = Lanczos(H, 1.0, tol=1e-9, krylov_dim=m)
         assert float((stepper(T) - expected).norm()) <= 1e-9
-        spent.append(stepper.tally.hamiltonian_applications)
+        spent.append(stepper.counters.hamiltonian_applications)
     assert spent[0] > spent[1]
 
 
@@ -303,7 +303,7 @@ def test_lanczos_stops_where_the_krylov_space_ends():
     stepper = Lanczos(H, 5.0)
     E = float((H(wave) / wave).real.mean())
     assert float((stepper(wave) - wave * np.exp(-5j * E / HBAR)).abs().max()) <= 1e-12
-    assert stepper.tally.hamiltonian_applications <= 2
+    assert stepper.counters.hamiltonian_applications <= 2
     assert float(stepper(torch.zeros_like(wave)).abs().max()) == 0
 
 

@@ -241,8 +241,8 @@ def test_cost(monkeypatch, scheme, n):
     assert len(built) == once, "phases are kept"
     assert seen["_fft_c2c"] == 2 * n * stages
     assert seen["mul"] + seen["mul_"] == 2 * n * stages + (scheme != "lie")
-    assert stepper.tally.transforms == 2 * 2 * n * stages
-    assert stepper.tally.hamiltonian_applications == 0
+    assert stepper.counters.transforms == 2 * 2 * n * stages
+    assert stepper.counters.hamiltonian_applications == 0
 
 
 def test_merged_steps_are_single_steps():

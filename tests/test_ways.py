@@ -70,7 +70,7 @@ def test_alternate_directions_are_the_same_scheme(shape, channels, dtype, backen
             assert found[way].dtype == dtype.to_complex()
             assert found[way].shape == T.shape
             assert found[way].is_contiguous()
-            assert stepper.tally.transforms == (0 if way == "alternating" else 2 * n * len(SCHEMES[scheme].kinetic))
+            assert stepper.counters.transforms == (0 if way == "alternating" else 2 * n * len(SCHEMES[scheme].kinetic))
         assert float((found["resident"] - found["alternating"]).norm()) <= rounding(T, stages(scheme, n)), scheme
 
 
@@ -184,7 +184,7 @@ def test_a_gradient_hidden_in_a_changing_potential_is_recorded(name):
     stepper = propagator("strang", sh.Hamiltonian(torus, potential=potential), 0.05)
     result = stepper.advance(T, 5)
     assert result.requires_grad
-    assert stepper.tally.transforms == 10
+    assert stepper.counters.transforms == 10
     with pytest.raises(ValueError, match="None while V carries a gradient"):
         stepper.advance(T, 5, out=torch.empty_like(T))
     (found,) = torch.autograd.grad(result.real.square().sum(), strength)
