@@ -1,12 +1,18 @@
 """What a potential is: something that adds V·T to the kinetic term."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self, final
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar, Self, TypeVar, final
 
 import torch
 
 from spectral_ham._internal.checks import check_field_dtype, check_tensor
+from spectral_ham._internal.frozen import Frozen
+from spectral_ham._internal.memo import Memo
 from spectral_ham.geometry.torus import Torus
+
+Answer = TypeVar("Answer")
 
 
 class Potential(ABC):
@@ -24,19 +30,35 @@ class Potential(ABC):
     """Whether V is the same at all times and for all fields."""
     is_linear: ClassVar[bool] = True
     """Whether V·T is linear in T."""
+    shows_field: ClassVar[bool] = False
+    """Whether a function of the user's sees the field, which it may keep."""
 
     @abstractmethod
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:
         """Return the interaction energy per volume of a nonlinear V; None for a linear one, which is in ⟨T, HT⟩."""
 
 
-class StaticPotential(Potential):
-    """A potential that does not depend on time. Its values are finite; see the subclasses for their shape."""
+class StaticPotential(Frozen, Potential):
+    """A potential that does not depend on time. Its values are finite; see the subclasses for their shape.
+
+    Answers that are read off the values are kept, and found again where the values have been written into.
+    """
 
     values: torch.Tensor
     is_static: ClassVar[bool] = True
     mixes_channels: ClassVar[bool] = False
     """Whether V is a matrix between channels, and no pointwise product."""
+    is_channel_independent: ClassVar[bool] = False
+    """Whether V acts on every channel alike, so that H is one matrix over grid points."""
+
+    @cached_property
+    def _answers(self) -> Memo[Any]:
+        return Memo()
+
+    @final
+    def _answer(self, question: str, find: Callable[[], Answer]) -> Answer:
+        found: Answer = self._answers.get(question, find, (self.values,))
+        return found
 
     @final
     def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
@@ -50,20 +72,15 @@ class StaticPotential(Potential):
     @final
     @classmethod
     def unchecked(cls, values: torch.Tensor) -> Self:
-        """Return the potential without looking at its values, where they are made anew for every field."""
+        """Return the potential without looking at its values, where they are computed for every field."""
         potential = object.__new__(cls)
-        object.__setattr__(potential, "values", values)
+        potential._set(values=values)
         return potential
 
     @property
     @abstractmethod
     def is_hermitian(self) -> bool:
         """Whether V is Hermitian, by value: a complex V with zero imaginary part is real."""
-
-    @property
-    @abstractmethod
-    def is_channel_independent(self) -> bool:
-        """Whether V acts on every channel alike, so that H is one matrix over grid points."""
 
     @abstractmethod
     def diagonal(self, T: torch.Tensor) -> torch.Tensor | None:
@@ -77,6 +94,20 @@ class StaticPotential(Potential):
     def exponential(self, z: complex | torch.Tensor) -> "StaticPotential":
         """Return e^{zV}, a multiplication of the same kind: its `apply` is the exact flow of V alone."""
 
+    @property
+    @final
+    def is_uniform(self) -> bool:
+        """Whether V is the same at every grid point, by value, so that V commutes with the kinetic part."""
+        return self._answer("uniform", self._find_uniform)
+
+    @abstractmethod
+    def _find_uniform(self) -> bool:
+        """Return whether all grid points have the same values."""
+
+    def separable_parts(self) -> list[torch.Tensor] | None:
+        """Return 1-D parts with V_{ij…} = V_0[i] + V_1[j] + … for every channel, or None if V is no such sum."""
+        return None
+
     @abstractmethod
     def mean(self) -> complex:
         """Return the mean over grid points and channels of V's diagonal."""
@@ -84,6 +115,11 @@ class StaticPotential(Potential):
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue of a Hermitian V."""
+
+    @final
+    def combined(self, w: float, other: "StaticPotential", v: float) -> "StaticPotential":
+        """Return w·V + v·other, for two potentials of one kind."""
+        return type(self)(w * self.values + v * other.values)  # type: ignore[call-arg]
 
 
 def like_field(values: torch.Tensor, T: torch.Tensor) -> torch.Tensor:

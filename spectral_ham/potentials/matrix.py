@@ -46,7 +46,7 @@ class MatrixPotential(StaticPotential):
         checked = checked_values(where, values)
         if checked.ndim < 2 or checked.shape[-1] != checked.shape[-2] or checked.numel() == 0:
             raise invalid(where, "square in its last two axes, (D, D) or grid + (D, D)", checked)
-        object.__setattr__(self, "values", checked)
+        self._set(values=checked)
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return V with grid axes in front, of length 1 where one matrix serves all points."""
@@ -61,12 +61,13 @@ class MatrixPotential(StaticPotential):
     def is_hermitian(self) -> bool:
         """Whether V† = V to 1e-12 of its largest entry."""
         V = self.values.detach()
-        return float((V - V.mH).abs().max()) <= HERMITIAN_TOLERANCE * float(V.abs().max())
+        return self._answer(
+            "Hermitian", lambda: float((V - V.mH).abs().max()) <= HERMITIAN_TOLERANCE * float(V.abs().max())
+        )
 
-    @property
-    def is_channel_independent(self) -> bool:
-        """False: V mixes channels."""
-        return False
+    def _find_uniform(self) -> bool:
+        points = self.values.detach().reshape(-1, *self.values.shape[-2:])
+        return bool((points == points[:1]).all())
 
     def diagonal(self, T: torch.Tensor) -> None:  # noqa: ARG002
         """Return None: V is no pointwise product."""
@@ -98,8 +99,12 @@ class MatrixPotential(StaticPotential):
 
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest eigenvalue over all grid points."""
-        eigenvalues = torch.linalg.eigvalsh(self.values.detach())
-        return float(eigenvalues.min()), float(eigenvalues.max())
+
+        def extremes() -> tuple[float, float]:
+            eigenvalues = torch.linalg.eigvalsh(self.values.detach())
+            return float(eigenvalues.min()), float(eigenvalues.max())
+
+        return self._answer("bounds", extremes)
 
 
 def matrix_exponential(A: torch.Tensor) -> torch.Tensor:

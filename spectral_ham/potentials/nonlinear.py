@@ -40,6 +40,7 @@ class NonlinearPotential(Potential):
     antiderivative: Callable[[torch.Tensor, float], torch.Tensor] | None = None
     torus: Torus | None = field(default=None, repr=False)
     is_linear: ClassVar[bool] = False
+    shows_field: ClassVar[bool] = True
 
     def on(self, torus: Torus) -> Potential:
         """Return V[T] on ``torus``; its values are checked whenever they are evaluated."""

@@ -1,16 +1,15 @@
 """Potentials that multiply pointwise: one value per grid point, or one per grid point and channel."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, final
+from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._internal.checks import as_complex, as_real, check_same_device, invalid
-from spectral_ham._internal.memo import version_of
-from spectral_ham._internal.mode import carries_derivative
-from spectral_ham.geometry.torus import Torus
+from spectral_ham._internal.checks import check_same_device, invalid
+from spectral_ham.geometry.torus import Torus, on_axis
 from spectral_ham.potentials.base import StaticPotential, checked_values, in_double, like_field
+
+SEPARABLE_TOLERANCE = 4e-16
 
 
 class PointwisePotential(StaticPotential):
@@ -20,7 +19,8 @@ class PointwisePotential(StaticPotential):
     @final
     def is_hermitian(self) -> bool:
         """Whether V is real, by value and whatever the dtype."""
-        return not self.values.is_complex() or not bool(self.values.detach().imag.any())
+        values = self.values
+        return not values.is_complex() or self._answer("Hermitian", lambda: not bool(values.detach().imag.any()))
 
     @final
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
@@ -30,12 +30,12 @@ class PointwisePotential(StaticPotential):
     @final
     def mean(self) -> complex:
         """Return the mean value."""
-        return complex(self.values.detach().mean())
+        return self._answer("mean", lambda: complex(self.values.detach().mean()))
 
     @final
     def bounds(self) -> tuple[float, float]:
         """Return the smallest and the largest real part."""
-        return real_range(self.values)
+        return self._answer("bounds", lambda: real_range(self.values))
 
 
 @final
@@ -61,9 +61,10 @@ class ScalarPotential(PointwisePotential):
     """
 
     values: torch.Tensor
+    is_channel_independent: ClassVar[bool] = True
 
     def __init__(self, values: torch.Tensor) -> None:
-        object.__setattr__(self, "values", checked_values("ScalarPotential(values=...)", values))
+        self._set(values=checked_values("ScalarPotential(values=...)", values))
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""
@@ -71,39 +72,18 @@ class ScalarPotential(PointwisePotential):
             raise invalid("ScalarPotential(values=...)", f"of the grid's shape {torus.shape}", self.values)
         return self
 
-    @cached_property
-    def _cast(self) -> dict[torch.dtype, tuple[int, torch.Tensor]]:
-        """Values in other precisions, with the version of the values that they were made from."""
-        return {}
+    def _find_uniform(self) -> bool:
+        values = self.values.detach()
+        return bool((values == values.flatten()[0]).all())
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the casts behind: the values of a copy count their versions anew."""
-        return {name: value for name, value in self.__dict__.items() if name != "_cast"}
-
-    def _values_for(self, T: torch.Tensor) -> torch.Tensor:
-        """Return the values in T's precision, cast once for all calls; as they are where a derivative flows."""
-        V = self.values
-        dtype = as_complex(T.dtype) if V.is_complex() else as_real(T.dtype)
-        if V.dtype == dtype or torch.compiler.is_compiling() or carries_derivative(V):
-            return V
-        if (version := version_of(V)) is None:
-            return V
-        known, cast = self._cast.get(dtype, (None, V))
-        if known != version:
-            with torch.inference_mode(False), torch.no_grad():
-                cast = V.to(dtype)
-            self._cast[dtype] = version, cast
-        return cast
-
-    @property
-    def is_channel_independent(self) -> bool:
-        """True."""
-        return True
+    def separable_parts(self) -> list[torch.Tensor] | None:
+        """Return 1-D parts with V_{ij…} = V_0[i] + V_1[j] + …, or None if V is no such sum."""
+        return self._answer("separable", lambda: separated(self.values))
 
     def diagonal(self, T: torch.Tensor) -> torch.Tensor:
         """Return V."""
         check_same_device("potential=...", self.values, T)
-        return self._values_for(T)
+        return self.values
 
     def apply(self, T: torch.Tensor) -> torch.Tensor:
         """Return V·T."""
@@ -136,7 +116,7 @@ class ElementwisePotential(PointwisePotential):
     values: torch.Tensor
 
     def __init__(self, values: torch.Tensor) -> None:
-        object.__setattr__(self, "values", checked_values("ElementwisePotential(values=...)", values))
+        self._set(values=checked_values("ElementwisePotential(values=...)", values))
 
     def on(self, torus: Torus) -> StaticPotential:
         """Return itself."""
@@ -145,10 +125,8 @@ class ElementwisePotential(PointwisePotential):
             raise invalid("ElementwisePotential(values=...)", needs, self.values)
         return self
 
-    @property
-    def is_channel_independent(self) -> bool:
-        """False: channels have values of their own."""
-        return False
+    def _find_uniform(self) -> bool:
+        return False  # channels differ: no multiple of the identity
 
     def diagonal(self, T: torch.Tensor) -> torch.Tensor:
         """Return V, of T's shape."""
@@ -172,3 +150,25 @@ def real_range(values: torch.Tensor) -> tuple[float, float]:
     """Return the smallest and the largest real part."""
     real = values.detach().real if values.is_complex() else values.detach()
     return float(real.min()), float(real.max())
+
+
+def separated(V: torch.Tensor) -> list[torch.Tensor] | None:
+    """Return 1-D parts with V[i, j, …] = V_0[i] + V_1[j] + … to rounding, or None if V is not such a sum.
+
+    Example:
+        >>> import torch
+        >>> x, y = torch.arange(3.0, dtype=torch.float64), torch.arange(2.0, dtype=torch.float64)
+        >>> separated(x[:, None] * y[None, :]) is None
+        True
+        >>> [part.tolist() for part in separated(x[:, None] + y[None, :])]
+        [[0.0, 1.0, 2.0], [0.0, 1.0]]
+    """
+    values = V.detach().to(torch.float64)
+    corner = values[(0,) * V.ndim]
+    parts = [values[tuple(slice(None) if i == axis else 0 for i in range(V.ndim))] - corner for axis in range(V.ndim)]
+    total = corner.expand(V.shape)
+    for axis, part in enumerate(parts):
+        total = total + on_axis(axis, part, V.ndim)
+    parts[0] = parts[0] + corner
+    scale = float(values.abs().max())
+    return parts if float((total - values).abs().max()) <= 8 * SEPARABLE_TOLERANCE * scale else None

@@ -1,16 +1,19 @@
 """What a propagator is: built for one (H, dt), then pure T → T."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._internal.checks import as_number, invalid
+from spectral_ham._internal.checks import as_number, check_field, check_out, invalid
+from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.errors import NotHermitianError
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.operators.multiplier import FourierMultiplier
+from spectral_ham.propagators.method import Facts
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Counters:
 
 
 @dataclass(frozen=True, eq=False)
-class Propagator(ABC):
+class Propagator(Frozen, ABC):
     """e^{zH} with z = −i·dt/ħ, one time step of iħ ∂T/∂t = H[T], or z = −dt/ħ, one of ħ ∂T/∂τ = −H[T].
 
     Args:
@@ -39,19 +42,32 @@ class Propagator(ABC):
     hamiltonian: Hamiltonian
     dt: float
     imaginary: bool = False
-    tally: Counters = field(default_factory=Counters, init=False, repr=False)
+    counters: Counters = field(default_factory=Counters, init=False, repr=False)
 
     name: ClassVar[str]
 
     @property
     @abstractmethod
-    def order(self) -> int | None:
-        """The power p of the error dt^p over a fixed time; None where the error is a tolerance."""
+    def facts(self) -> Facts:
+        """What holds of the method for every H and dt."""
 
     @property
-    @abstractmethod
+    @final
+    def order(self) -> int | None:
+        """The power p of the error dt^p over a fixed time; None where the error is a tolerance."""
+        return self.facts.order
+
+    @property
+    @final
+    def is_symmetric(self) -> bool:
+        """Whether a step with −dt undoes one with dt, to rounding."""
+        return self.facts.is_symmetric
+
+    @property
+    @final
     def is_unitary(self) -> bool:
-        """Whether ‖T‖ is kept to rounding for a Hermitian H in real time."""
+        """Whether ‖T‖ is kept to rounding: for a Hermitian H in real time, by a unitary method."""
+        return self.facts.is_unitary and not self.imaginary and self.hamiltonian.is_hermitian
 
     def __post_init__(self) -> None:
         as_number(f"{type(self).__name__}(dt=...)", self.dt)
@@ -64,13 +80,41 @@ class Propagator(ABC):
     def _prepare(self) -> None:
         """Refuse an H that the method cannot serve, and precompute what does not depend on T."""
 
-    @abstractmethod
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
-        """Return T after ``steps`` steps of dt, the first of which begins at time ``t``."""
+    @final
+    def advance(
+        self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return T after ``steps`` steps of dt, the first of which begins at time ``t``.
 
+        Args:
+            T: the field.
+            steps: how many, at least 0.
+            t: when the first begins, for a potential V(t).
+            out: where to write: like the result, contiguous, overlapping no input; not while a gradient is recorded.
+        """
+        T = self._as_evolving(check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape))
+        if out is not None:
+            check_out(f"{self.name}.advance(T, out=...)", out, T, self._inputs())
+        result = T if steps == 0 else self._advance(T, steps, t, out)
+        return result if out is None or result is out else out.copy_(result)
+
+    @abstractmethod
+    def _advance(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:
+        """Return T after ``steps`` ≥ 1 steps, in ``out`` if the method can write there."""
+
+    def _inputs(self) -> Sequence[torch.Tensor | None]:
+        """Return the tensors beside T that the result depends on, as far as they are known beforehand."""
+        return ()
+
+    @final
     def __call__(self, T: torch.Tensor, *, t: float = 0.0) -> torch.Tensor:
         """Return T after one step."""
         return self.advance(T, 1, t=t)
+
+    @final
+    def time_of(self, step: int, t: float) -> float:
+        """Return when a step begins: t + step·dt. The one clock."""
+        return t + step * self.dt
 
     @property
     def z(self) -> complex | torch.Tensor:
@@ -88,9 +132,9 @@ class Propagator(ABC):
         if not self.hamiltonian.is_static:
             raise self._refused("given a potential that depends on neither time nor field", "strang", "yoshida4", "rk4")
 
-    def share(self, tally: Counters) -> None:
-        """Count into ``tally`` from now on."""
-        self._set(tally=tally)
+    def share(self, counters: Counters) -> None:
+        """Count into ``counters`` from now on."""
+        self._set(counters=counters)
 
     def _apply_hamiltonian(self, T: torch.Tensor, t: float = 0.0) -> torch.Tensor:
         """Return H[T], counted."""
@@ -98,21 +142,16 @@ class Propagator(ABC):
         return self.hamiltonian(T, t=t)
 
     def _count_applications(self, T: torch.Tensor, count: int) -> None:
-        self.tally.hamiltonian_applications += count
+        self.counters.hamiltonian_applications += count
         if torch.compiler.is_compiling():  # the planner looks at threads and caches, which no graph can hold
             return
         if self.hamiltonian.execution_for(T) == "fft":
-            self.tally.transforms += 2 * count
+            self.counters.transforms += 2 * count
 
     def _multiply(self, multiplier: FourierMultiplier, T: torch.Tensor) -> torch.Tensor:
         """Return F⁻¹(table · F T), counted."""
-        self.tally.transforms += 2
+        self.counters.transforms += 2
         return multiplier(T)
-
-    def _set(self, **values: object) -> None:
-        """Store what `_prepare` computed: once, for the dataclass is frozen."""
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
 
     def _refused(self, requirement: str, *instead: str) -> Exception:
         others = ", ".join(map(repr, instead))
@@ -147,3 +186,17 @@ class Propagator(ABC):
                 f"`method={self.name!r}` must be given a Hermitian H, but the potential is not Hermitian. "
                 'Use a splitting ("strang", …) or "rk4".'
             )
+
+
+class OneStep(Propagator):
+    """A method that takes its steps one by one."""
+
+    @final
+    def _advance(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
+        for step in range(steps):
+            T = self._step(T, self.time_of(step, t))
+        return T
+
+    @abstractmethod
+    def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
+        """Return T after one step that begins at time ``t``."""

@@ -12,12 +12,13 @@ from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.mode import carries_derivative, mode_of
 from spectral_ham.execution import BoundOperator, Prepared
 from spectral_ham.execution.numba import jit
-from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.base import OneStep
+from spectral_ham.propagators.method import Facts
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Chebyshev(Propagator):
+class Chebyshev(OneStep):
     """T ↦ e^{zc} Σ_{k=0}^{m} (2 − δ_k0) C_k φ_k(H̃) T with H̃ = (H − c)/r in [−1, 1] and φ_k the Chebyshev polynomials.
 
     c and r are the middle and half the width of the spectral bounds; C_k = (−i)^k J_k(r·dt/ħ) in real time,
@@ -44,21 +45,12 @@ class Chebyshev(Propagator):
 
     tol: float = 1e-12
     name: ClassVar[str] = "chebyshev"
+    facts = Facts(order=None, is_error_controlled=True)
     _unphased: tuple[complex, ...] = field(init=False, repr=False)
     _phase: complex = field(init=False, repr=False)
     _center: float = field(init=False, repr=False)
     _radius: float = field(init=False, repr=False)
     _recurrences: Memo[Prepared] = field(default_factory=Memo, init=False, repr=False)
-
-    @property
-    def order(self) -> None:
-        """None: the error is at most ``tol`` per step."""
-        return
-
-    @property
-    def is_unitary(self) -> bool:
-        """False: only to ``tol``."""
-        return False
 
     def _prepare(self) -> None:
         as_number("Chebyshev(tol=...)", self.tol, positive=True)
@@ -85,15 +77,8 @@ class Chebyshev(Propagator):
         """Number of terms: one more than the applications of H per step."""
         return len(self._unphased)
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
-        """Return T after ``steps`` steps."""
-        T = self._as_evolving(T)
-        for _ in range(steps):
-            T = self._step(T)
-        return T
-
-    def _step(self, T: torch.Tensor) -> torch.Tensor:
-        H, V = self.hamiltonian, self.hamiltonian.potential_at(0.0)
+    def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
+        H, V = self.hamiltonian, self.hamiltonian.potential_at(t)
         values = None if V is None else V.values
         plain = H.kinetic.is_static and (V is None or V.diagonal(T) is not None) and not torch.compiler.is_compiling()
         if plain and self.terms > 1 and mode_of(T, values) == "plain":

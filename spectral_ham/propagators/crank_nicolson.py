@@ -8,7 +8,8 @@ import torch
 from spectral_ham._internal.checks import as_number
 from spectral_ham.errors import SolverError
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.base import OneStep
+from spectral_ham.propagators.method import Facts
 
 RESTART = 20
 MAX_RESTARTS = 50
@@ -16,7 +17,7 @@ MAX_RESTARTS = 50
 
 @final
 @dataclass(frozen=True, eq=False)
-class CrankNicolson(Propagator):
+class CrankNicolson(OneStep):
     """(1 − zH/2) T' = (1 + zH/2) T: a plane wave of energy E gains the phase factor (1 − iEdt/2ħ)/(1 + iEdt/2ħ).
 
     The system is solved by GMRES, preconditioned by (1 − z(K + V̄)/2)⁻¹ with the mean V̄ of the potential: one Fourier
@@ -48,17 +49,8 @@ class CrankNicolson(Propagator):
 
     tol: float | None = None
     name: ClassVar[str] = "crank_nicolson"
+    facts = Facts(order=2, is_symmetric=True, is_unitary=True)
     _preconditioner: FourierMultiplier = field(init=False, repr=False)
-
-    @property
-    def order(self) -> int:
-        """2."""
-        return 2
-
-    @property
-    def is_unitary(self) -> bool:
-        """True for a Hermitian H in real time, to the tolerance of the solver."""
-        return not self.imaginary and self.hamiltonian.is_hermitian
 
     def _prepare(self) -> None:
         if self.tol is not None:
@@ -70,13 +62,9 @@ class CrankNicolson(Propagator):
             mean = mean.real  # a complex number without imaginary part would make a real field complex
         self._set(_preconditioner=self.hamiltonian.kinetic_function(lambda E: 1 / (1 - self.z / 2 * (E + mean))))
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
-        """Return T after ``steps`` steps."""
+    def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
         self._require_no_gradient(T)
-        T = self._as_evolving(T)
-        for _ in range(steps):
-            T = self._solve(T + self.z / 2 * self._apply_hamiltonian(T))
-        return T
+        return self._solve(T + self.z / 2 * self._apply_hamiltonian(T, t))
 
     def _operator(self, X: torch.Tensor) -> torch.Tensor:
         return X - self.z / 2 * self._apply_hamiltonian(X)

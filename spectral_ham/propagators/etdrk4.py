@@ -9,14 +9,15 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.base import OneStep
+from spectral_ham.propagators.method import Facts
 
 CONTOUR_POINTS = 64
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class ETDRK4(Propagator):
+class ETDRK4(OneStep):
     """One step of dt·T' = zK T + zV·T with the kinetic part kept exactly and N_T = zV·T by Runge–Kutta.
 
     a = e^{h/2}T + ½φ_1(h/2) N_T,  b = e^{h/2}T + ½φ_1(h/2) N_a,  c = e^{h/2}a + ½φ_1(h/2)(2N_b − N_T),
@@ -39,19 +40,10 @@ class ETDRK4(Propagator):
     """
 
     name: ClassVar[str] = "etdrk4"
+    facts = Facts(order=4)
     _half: FourierMultiplier = field(init=False, repr=False)
     _whole: FourierMultiplier = field(init=False, repr=False)
     _weights: tuple[FourierMultiplier, ...] = field(init=False, repr=False)
-
-    @property
-    def order(self) -> int:
-        """4."""
-        return 4
-
-    @property
-    def is_unitary(self) -> bool:
-        """False."""
-        return False
 
     def _prepare(self) -> None:
         multiplier, z = self.hamiltonian.kinetic_function, self.z
@@ -60,13 +52,6 @@ class ETDRK4(Propagator):
             _whole=multiplier(lambda E: torch.exp(z * E)),
             _weights=tuple(multiplier(partial(_weight, z, k)) for k in range(4)),
         )
-
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
-        """Return T after ``steps`` steps."""
-        T = self._as_evolving(T)
-        for step in range(steps):
-            T = self._step(T, t + step * self.dt)
-        return T
 
     def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
         q, f1, f2, f3 = self._weights

@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, TypeAlias, final
 
 import torch
 
+from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution.dense import axis_matrix
 from spectral_ham.execution.precision import ieee_float32, without_autocast
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.potentials import MatrixPotential, ScalarPotential, StaticPotential, matrix_exponential
+from spectral_ham.potentials import StaticPotential, matrix_exponential
 from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.method import Facts
 
 DENSE_MAX_POINTS = 2048
-SEPARABLE_TOLERANCE = 4e-16
+
+ExactKind: TypeAlias = Literal["commuting", "separable", "dense"]
 
 Flow = Callable[[torch.Tensor, complex | torch.Tensor], torch.Tensor]
 """(T, z) ↦ e^{zH} T."""
@@ -45,107 +48,64 @@ class Exact(Propagator):
     """
 
     name: ClassVar[str] = "exact"
+    facts = Facts(order=None, is_symmetric=True, is_unitary=True, is_error_controlled=True)
     kind: str = field(default="", init=False)
     _flow: Flow = field(init=False, repr=False)
 
-    @property
-    def order(self) -> None:
-        """None: there is no error in time."""
-        return
-
-    @property
-    def is_unitary(self) -> bool:
-        """True for a Hermitian H in real time."""
-        return not self.imaginary and self.hamiltonian.is_hermitian
-
     def _prepare(self) -> None:
         self._require_static()
-        flow = _flow_of(self.hamiltonian)
-        if flow is None:
+        kind = exact_kind(self.hamiltonian)
+        if kind is None:
             raise self._refused("given a potential that can be diagonalized", "chebyshev", "lanczos")
-        self._set(_flow=flow, kind=exact_kind(self.hamiltonian))
+        self._set(_flow=_flow_of(self.hamiltonian, kind), kind=kind)
 
-    def advance(self, T: torch.Tensor, steps: float = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
-        """Return T after ``steps`` steps, in one go; here it may be any real number."""
+    def _advance(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
+        return self.jump(T, steps)
+
+    def jump(self, T: torch.Tensor, steps: float) -> torch.Tensor:
+        """Return T after ``steps`` steps in one go; here it may be any real number."""
         if self.kind == "commuting":
-            self.tally.transforms += 2
+            self.counters.transforms += 2
         return self._flow(self._as_evolving(T), steps * self.z)
 
 
-def exact_kind(H: Hamiltonian) -> Literal["commuting", "separable", "dense"] | None:
+def exact_kind(H: Hamiltonian) -> ExactKind | None:
     """Return which diagonal form H has, or None if it has no cheap one."""
+    V = H.potential_at(0.0) if H.is_static else None
     if not H.is_static:
         return None
-    V = H.potential_at(0.0)
-    varies = V is not None and carries_derivative(V.values)  # then its neighbors count too, which have no simple form
-    if V is None or (_is_constant(V) and not varies):
+    # Where V is differentiated its neighbors count too, and these have no simple form.
+    varies = V is not None and carries_derivative(V.values)
+    if V is None or (V.is_uniform and not varies):
         return "commuting"
-    if not isinstance(V, ScalarPotential) or not V.is_hermitian:
+    if not V.is_channel_independent or not V.is_hermitian:
         return None
     simple = H.kinetic.is_static and not H.kinetic.has_cross_terms and not varies
-    if simple and separated(V.values) is not None:
+    if simple and V.separable_parts() is not None:
         return "separable"
     return "dense" if H.torus.size <= DENSE_MAX_POINTS else None
 
 
-def _flow_of(H: Hamiltonian) -> Flow | None:
-    """Return (T, z) ↦ e^{zH} T, or None if H has no cheap diagonal form."""
-    kind, V = exact_kind(H), H.potential_at(0.0)
-    if kind == "commuting":
-        return _commuting(H, V)
-    if kind == "separable" and V is not None:
-        return _separable(H.kinetic, separated(V.values) or [])
-    return _dense(H) if kind == "dense" else None
-
-
-def _is_constant(V: StaticPotential) -> bool:
-    """Tell whether V is the same at every grid point, so that it commutes with K."""
-    values = V.values.detach()
-    if isinstance(V, MatrixPotential):
-        points = values.reshape(-1, *values.shape[-2:])
-        return bool((points == points[:1]).all())
-    return isinstance(V, ScalarPotential) and bool((values == values.flatten()[0]).all())
+def _flow_of(H: Hamiltonian, kind: ExactKind) -> Flow:
+    """Return (T, z) ↦ e^{zH} T."""
+    V = H.potential_at(0.0)
+    parts = None if V is None or kind != "separable" else V.separable_parts()
+    if parts is not None:
+        return _separable(H.kinetic, parts)
+    return _commuting(H, V) if kind == "commuting" else _dense(H)
 
 
 def _commuting(H: Hamiltonian, V: StaticPotential | None) -> Flow:
-    last: dict[complex, tuple[FourierMultiplier, StaticPotential | None]] = {}  # step after step builds no table
+    last: Memo[tuple[FourierMultiplier, StaticPotential | None]] = Memo(max_entries=1)  # steps build no table
 
     def exponentials(z: complex | torch.Tensor) -> tuple[FourierMultiplier, StaticPotential | None]:
         return H.kinetic_function(lambda E: torch.exp(z * E)), None if V is None else V.exponential(z)
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        made = exponentials(z) if isinstance(z, torch.Tensor) else last.get(z)
-        if made is None:
-            with torch.inference_mode(False):  # what is kept must serve where autograd records, too
-                made = exponentials(z)
-            last.clear()
-            last[complex(z)] = made
-        K, e_V = made
+        K, e_V = exponentials(z) if isinstance(z, torch.Tensor) else last.get(z, partial(exponentials, z))
         return K(T) if e_V is None else e_V.apply(K(T))
 
     return flow
-
-
-def separated(V: torch.Tensor) -> list[torch.Tensor] | None:
-    """Return 1-D parts with V[i, j, …] = V_0[i] + V_1[j] + … to rounding, or None if V is not such a sum.
-
-    Example:
-        >>> import torch
-        >>> x, y = torch.arange(3.0, dtype=torch.float64), torch.arange(2.0, dtype=torch.float64)
-        >>> separated(x[:, None] * y[None, :]) is None
-        True
-        >>> [part.tolist() for part in separated(x[:, None] + y[None, :])]
-        [[0.0, 1.0, 2.0], [0.0, 1.0]]
-    """
-    values = V.detach().to(torch.float64)
-    corner = values[(0,) * V.ndim]
-    parts = [values[tuple(slice(None) if i == axis else 0 for i in range(V.ndim))] - corner for axis in range(V.ndim)]
-    total = corner.expand(V.shape)
-    for axis, part in enumerate(parts):
-        total = total + part.reshape([-1 if i == axis else 1 for i in range(V.ndim)])
-    parts[0] = parts[0] + corner
-    scale = float(values.abs().max())
-    return parts if float((total - values).abs().max()) <= 8 * SEPARABLE_TOLERANCE * scale else None
 
 
 def _separable(kinetic: ConstantCoefficientOperator, parts: list[torch.Tensor]) -> Flow:
@@ -156,7 +116,7 @@ def _separable(kinetic: ConstantCoefficientOperator, parts: list[torch.Tensor]) 
         for axis, (c, part) in enumerate(zip(kinetic.coefficients, parts, strict=True))
     ]
 
-    kept = _Kept(len(decompositions))
+    kept: Memo[torch.Tensor] = Memo(max_entries=2 * len(decompositions))  # for two values of z
 
     def factor(axis: int, z: complex | torch.Tensor) -> torch.Tensor:
         energies, states = decompositions[axis]
@@ -166,7 +126,7 @@ def _separable(kinetic: ConstantCoefficientOperator, parts: list[torch.Tensor]) 
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
         for axis, n in enumerate(kinetic.torus.shape):
-            U = kept.cast(z, axis, T, partial(factor, axis, z))
+            U = _cast(kept, z, axis, T, partial(factor, axis, z))
             T = _product(U, T.reshape(T.shape[:axis].numel(), n, -1)).reshape(T.shape)
         return T
 
@@ -174,7 +134,8 @@ def _separable(kinetic: ConstantCoefficientOperator, parts: list[torch.Tensor]) 
 
 
 def _dense(H: Hamiltonian) -> Flow:
-    matrix, kept, points = H.as_matrix(), _Kept(1), H.torus.size
+    matrix, points = H.as_matrix(), H.torus.size
+    kept: Memo[torch.Tensor] = Memo(max_entries=2)
     if carries_derivative(matrix):
         # Autograd through eigh divides by E_i − E_j, and ±k are degenerate: the matrix exponential does not.
         def differentiable_flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
@@ -190,7 +151,7 @@ def _dense(H: Hamiltonian) -> Flow:
         return U
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        U = kept.cast(z, 0, T, partial(exponential, z))
+        U = _cast(kept, z, 0, T, partial(exponential, z))
         return _product(U, T.reshape(points, -1)).reshape(T.shape)
 
     return flow
@@ -203,27 +164,10 @@ def _product(U: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     return product
 
 
-class _Kept:
-    """The matrices made last, in the field's precision: step after step is nothing but products.
-
-    Args:
-        count: matrices that one z needs; those of two values of z are kept.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._most = 2 * count
-        self._made: dict[tuple[object, ...], torch.Tensor] = {}
-
-    def cast(
-        self, z: complex | torch.Tensor, number: int, T: torch.Tensor, build: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
-        """Return ``build()`` in T's precision: anew where z is a tensor, which may carry a gradient."""
-        if isinstance(z, torch.Tensor):
-            return build().to(T.device, T.dtype)
-        key = (z, number, T.dtype, T.device)
-        if (made := self._made.get(key)) is None:
-            while len(self._made) >= self._most:
-                self._made.pop(next(iter(self._made)), None)
-            with torch.inference_mode(False), torch.no_grad():
-                made = self._made[key] = build().to(T.device, T.dtype)
-        return made
+def _cast(
+    kept: Memo[torch.Tensor], z: complex | torch.Tensor, axis: int, T: torch.Tensor, build: Callable[[], torch.Tensor]
+) -> torch.Tensor:
+    """Return ``build()`` in T's precision: kept, but where z is a tensor, which may carry a gradient."""
+    if isinstance(z, torch.Tensor):
+        return build().to(T.device, T.dtype)
+    return kept.get((z, axis, T.dtype, T.device), lambda: build().to(T.device, T.dtype))

@@ -7,6 +7,7 @@ import torch
 
 from spectral_ham._internal.checks import as_count, as_number
 from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.method import Facts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,16 +54,7 @@ class Lanczos(Propagator):
     tol: float = 1e-12
     krylov_dim: int = 24
     name: ClassVar[str] = "lanczos"
-
-    @property
-    def order(self) -> None:
-        """None: the error is at most ``tol`` per step."""
-        return
-
-    @property
-    def is_unitary(self) -> bool:
-        """False: only to ``tol``."""
-        return False
+    facts = Facts(order=None, is_error_controlled=True)
 
     def _prepare(self) -> None:
         as_number("Lanczos(tol=...)", self.tol, positive=True)
@@ -71,10 +63,8 @@ class Lanczos(Propagator):
         self._require_hermitian()
         self._require_plain_hbar()
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:  # noqa: ARG002
-        """Return T after ``steps`` steps."""
+    def _advance(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
         self._require_no_gradient(T)
-        T = self._as_evolving(T)
         whole = steps * self.dt / float(self.hamiltonian.hbar)
         done = 0.0
         while abs(done) < abs(whole) * (1 - 1e-14):

@@ -5,7 +5,8 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham.propagators.base import Propagator
+from spectral_ham.propagators.base import OneStep
+from spectral_ham.propagators.method import Facts
 
 STABILITY_LIMIT = 8**0.5
 """dt·|E|/ħ at which |1 + z + z²/2 + z³/6 + z⁴/24| passes 1 on the imaginary axis, z = −i·dt·E/ħ."""
@@ -16,7 +17,7 @@ REAL_STABILITY_LIMIT = 2.785293563405282
 
 @final
 @dataclass(frozen=True, eq=False)
-class RungeKutta4(Propagator):
+class RungeKutta4(OneStep):
     """T ↦ T + (k_1 + 2k_2 + 2k_3 + k_4)/6.
 
     k_1 = zH[T](t), k_2 = zH[T + ½k_1](t + ½dt), k_3 = zH[T + ½k_2](t + ½dt), k_4 = zH[T + k_3](t + dt).
@@ -37,28 +38,15 @@ class RungeKutta4(Propagator):
     """
 
     name: ClassVar[str] = "rk4"
-
-    @property
-    def order(self) -> int:
-        """4."""
-        return 4
-
-    @property
-    def is_unitary(self) -> bool:
-        """False."""
-        return False
+    facts = Facts(order=4)
 
     def _prepare(self) -> None:
         """Nothing to prepare: any H is served."""
 
-    def advance(self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0) -> torch.Tensor:
-        """Return T after ``steps`` steps."""
-        T, z = self._as_evolving(T), self.z
-        H, dt = self._apply_hamiltonian, self.dt
-        for start in (t + n * dt for n in range(steps)):
-            k1 = z * H(T, start)
-            k2 = z * H(T + k1 / 2, start + dt / 2)
-            k3 = z * H(T + k2 / 2, start + dt / 2)
-            k4 = z * H(T + k3, start + dt)
-            T = T + (k1 + 2 * (k2 + k3) + k4) / 6
-        return T
+    def _step(self, T: torch.Tensor, t: float) -> torch.Tensor:
+        H, z, dt = self._apply_hamiltonian, self.z, self.dt
+        k1 = z * H(T, t)
+        k2 = z * H(T + k1 / 2, t + dt / 2)
+        k3 = z * H(T + k2 / 2, t + dt / 2)
+        k4 = z * H(T + k3, t + dt)
+        return T + (k1 + 2 * (k2 + k3) + k4) / 6

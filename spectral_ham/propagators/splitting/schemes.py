@@ -1,8 +1,24 @@
 """Coefficients of splittings, and where they are from."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
+
+from spectral_ham.propagators.method import Facts
+
+
+class Factor(NamedTuple):
+    """e^{wzV} e^{azK}, the second first."""
+
+    share: float | None
+    """a, or None: no kinetic factor."""
+    weight: float
+    """w, or 0: no potential factor."""
+    moment: float
+    """Σa of the kinetic factors since the step began: where within the step V(t) is taken."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,33 @@ class Scheme:
     kinetic: tuple[float, ...]
     potential: tuple[float, ...]
     source: str
+
+    @cached_property
+    def factors(self) -> tuple[Factor, ...]:
+        """One step as pairs e^{b_i zV} e^{a_i zK}, without the leading e^{b_0 zV}."""
+        moments = [math.fsum(self.kinetic[: i + 1]) for i in range(len(self.kinetic) - 1)] + [1.0]
+        return tuple(Factor(*one) for one in zip(self.kinetic, self.potential[1:], moments, strict=True))
+
+    def run(self, steps: int) -> Iterator[tuple[int, Factor]]:
+        """Yield (step, factor) for a run: the last potential factor of a step and the first of the next are one."""
+        one, first = self.factors, self.potential[0]
+        yield 0, Factor(None, first, 0.0)
+        for step in range(steps - 1):
+            for factor in one[:-1]:
+                yield step, factor
+            yield step, one[-1]._replace(weight=one[-1].weight + first)
+        for factor in one:
+            yield steps - 1, factor
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether a step with −dt undoes one with dt, factor by factor."""
+        return self.kinetic == self.kinetic[::-1] and self.potential == self.potential[::-1]
+
+    @property
+    def facts(self) -> Facts:
+        """What holds of the splitting for every H and dt."""
+        return Facts(self.order, is_symmetric=self.is_symmetric, is_unitary=True)
 
     @property
     def is_forward(self) -> bool:

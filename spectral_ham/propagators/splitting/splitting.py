@@ -1,25 +1,26 @@
 """Splittings: e^{zH} as a product of kinetic and potential exponentials, each of them exact."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._internal.checks import check_field, check_out, invalid
-from spectral_ham._internal.mode import carries_derivative
-from spectral_ham.execution.precision import without_autocast
+from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.memo import Memo
+from spectral_ham._internal.mode import carries_derivative, mode_of
+from spectral_ham.execution.bound import plain
 from spectral_ham.operators.multiplier import FourierMultiplier
-from spectral_ham.potentials import MatrixPotential, NonlinearPotential, ScalarPotential, StaticPotential
+from spectral_ham.potentials import StaticPotential
 from spectral_ham.propagators.base import Propagator
-from spectral_ham.propagators.splitting import alternating, resident
-from spectral_ham.propagators.splitting.schemes import SCHEMES, Scheme
-
-
-class _GradientMetError(Exception):
-    """A V(t) or V[T] turned out to carry a gradient while none was recorded."""
+from spectral_ham.propagators.method import Facts
+from spectral_ham.propagators.splitting.changing import Change, run_changing
+from spectral_ham.propagators.splitting.engine import Engine
+from spectral_ham.propagators.splitting.fft_engine import FFTEngine
+from spectral_ham.propagators.splitting.line_engine import LineEngine
+from spectral_ham.propagators.splitting.lines import MAX_TABLE_BYTES, pays, table_bytes
+from spectral_ham.propagators.splitting.schemes import SCHEMES, Factor, Scheme
 
 
 def _exponential(z: complex | torch.Tensor, E: torch.Tensor) -> torch.Tensor:
@@ -35,8 +36,8 @@ class Splitting(Propagator):
     n transform pairs, n kinetic and n + 1 potential multiplications. V(t) is taken at t + dt·Σa of the kinetic factors
     before it, V[T] at the field that it meets: both keep the order. Matrix potentials use exact local exponentials.
 
-    The steps of one call run in the layout of the FFT, or as dense products along alternate directions (see `way`):
-    the same numbers to rounding.
+    An engine takes the steps of one call (see `engine_type`): in the layout of the FFT, or as dense products along
+    alternate directions; the same numbers to rounding. Where a gradient is recorded, autograd sees every factor.
 
     Args:
         hamiltonian: any H; V may depend on time or on the field.
@@ -56,81 +57,113 @@ class Splitting(Propagator):
 
     scheme: Scheme = SCHEMES["strang"]
     name: ClassVar[str] = "splitting"
-    _kinetic: dict[float, FourierMultiplier] = field(default_factory=dict, init=False, repr=False)
-    _phases: dict[float, StaticPotential] = field(default_factory=dict, init=False, repr=False)
-    _cast: dict[Any, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
-    """Phases and matrices as fields of one precision and device multiply by them; only what carries no gradient."""
+    kinetic: dict[float, FourierMultiplier] = field(default_factory=dict, init=False, repr=False)
+    """Share a ↦ e^{azK}."""
+    phases: dict[float, StaticPotential] = field(default_factory=dict, init=False, repr=False)
+    """Weight w ↦ e^{wzV}, for a static V."""
+    _engines: Memo[Engine] = field(default_factory=Memo, init=False, repr=False)
 
     @property
-    def order(self) -> int:
-        """Order of the scheme."""
-        return self.scheme.order
-
-    @property
-    def is_unitary(self) -> bool:
-        """True for a Hermitian H in real time."""
-        return not self.imaginary and self.hamiltonian.is_hermitian
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether a step with −dt undoes one with dt, factor by factor."""
-        a, b = self.scheme.kinetic, self.scheme.potential
-        return a == a[::-1] and b == b[::-1]
+    def facts(self) -> Facts:
+        """Those of the scheme."""
+        return self.scheme.facts
 
     def _prepare(self) -> None:
         if self.imaginary and not self.scheme.is_forward:
             raise self._refused("a splitting whose substeps all run forward in imaginary time", "lie", "strang")
-        if self.imaginary and not self.hamiltonian.is_linear and self.order > 1:
+        if self.imaginary and not self.hamiltonian.is_linear and self.scheme.order > 1:
             # |T| is not constant along the flow of V[T] in imaginary time, so freezing it costs all orders but one.
             raise self._refused("given a linear V in imaginary time", "rk4", "lie", "ground_state(H)")
         b = self.scheme.potential
         for a in dict.fromkeys(self.scheme.kinetic):
-            self._kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
+            self.kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
         if self.hamiltonian.is_static and (V := self.hamiltonian.potential_at(0.0)) is not None:
-            # All of them now: a checkpoint that is run again must find what it found at first.
-            self._phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
+            # All of them now: a checkpoint that is run again must find the same phases.
+            self.phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
 
-    def advance(
-        self, T: torch.Tensor, steps: int = 1, *, t: float = 0.0, out: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Return T after ``steps`` steps, written into ``out`` (contiguous, like the result) if it is given."""
-        check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape)
-        T = self._as_evolving(T)
-        if out is not None:
-            check_out(f"{self.name}.advance(T, out=...)", out, T, [V.values for V in self._phases.values()])
-        if steps == 0:
-            return T if out is None else out.copy_(T)
-        if out is None and self._records(T):
-            return self._recorded(T, steps, t)
-        try:
-            return self._run(T, steps, t, out)
-        except _GradientMetError:
-            if out is not None:
-                remedy = "Drop `out=`, or call under torch.no_grad()."
-                raise invalid(
-                    f"{self.name}.advance(T, out=...)", "None while V carries a gradient", out, remedy
-                ) from None
-            return self._recorded(T, steps, t)
+    def _inputs(self) -> Sequence[torch.Tensor | None]:
+        return [V.values for V in self.phases.values()]
 
-    def factors(self, steps: int, t: float) -> Iterator[tuple[float | None, float, float]]:
-        """Yield (a, w, s): e^{azK} (not at first), then e^{wzV} with V at time s; w = 0 means none."""
-        a, b = self.scheme.kinetic, self.scheme.potential
-        yield None, b[0], t
-        for step in range(steps):
-            start = t + step * self.dt
-            for i, share in enumerate(a):
-                last = i == len(a) - 1
-                weight = b[i + 1] + (b[0] if last and step < steps - 1 else 0.0)
-                yield share, weight, start + self.dt * (1.0 if last else math.fsum(a[: i + 1]))
+    def _advance(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:
+        live = [] if all(K.is_static for K in self.kinetic.values()) else [K.table for K in self.kinetic.values()]
+        if mode_of(T, *self._inputs(), *live) != "plain":
+            return self._recorded(T, steps, t)
+        if not self.hamiltonian.is_static:
+            return self._changing(T, steps, t, out)
+        self.counters.transforms += 2 * steps * len(self.scheme.kinetic) * (self.engine_type(T) is FFTEngine)
+        return self.engine(T).advance(T, steps, out)
+
+    def engine(self, T: torch.Tensor) -> Engine:
+        """Return what takes the steps of fields like T where nothing is recorded; V is static."""
+        is_static = all(K.is_static for K in self.kinetic.values()) and not isinstance(self.z, torch.Tensor)
+        if not is_static or any(carries_derivative(V.values) for V in self.phases.values()):
+            with torch.no_grad():
+                return self.engine_type(T).of(self, T)
+        key = (T.shape, T.dtype, T.device, torch.get_num_threads())
+        return self._engines.get(key, lambda: self.engine_type(T).of(self, T))
+
+    def engine_type(self, T: torch.Tensor) -> type[LineEngine | FFTEngine]:
+        """Return the kind of engine for fields like T.
+
+        Alternate directions serve 2-D grids, a metric without cross terms and a V that is the same for all channels.
+        ``execution="fft"`` and ``"dense"`` of H ask for one of the two; else `pays` decides.
+        """
+        H = self.hamiltonian
+        acts_alike = bool(self.phases) and all(V.is_channel_independent for V in self.phases.values())
+        if H.torus.ndim != 2 or not acts_alike or H.kinetic.has_cross_terms or H.execution == "fft":
+            return FFTEngine
+        different = len(self.scheme.kinetic) + 2  # along each axis: within a step, and at both ends of a run
+        if table_bytes(H.torus.shape, different, T.dtype) > MAX_TABLE_BYTES:
+            return FFTEngine
+        double = T.dtype in (torch.complex128, torch.float64)
+        small = pays(H.torus.shape, T.numel() // H.torus.size, double=double)
+        return LineEngine if small or H.execution == "dense" else FFTEngine
+
+    def phase_values(self, weight: float) -> torch.Tensor:
+        """Return e^{wzV}, of the grid's shape."""
+        if weight in self.phases:
+            return self.phases[weight].values
+        return torch.ones(self.hamiltonian.torus.shape, dtype=torch.complex128)
 
     def _recorded(self, T: torch.Tensor, steps: int, t: float) -> torch.Tensor:
         """Take the steps one operation at a time, each of which autograd records."""
-        for share, weight, time in self.factors(steps, t):
-            if share is not None:
-                T = self._multiply(self._kinetic[share], T)
-            V = self._exponential_of_V(weight, time, T)
+        for step, factor in self.scheme.run(steps):
+            if factor.share is not None:
+                T = self._multiply(self.kinetic[factor.share], T)
+            V = self._exponential_of_V(factor.weight, self._moment(step, factor, t), T)
             T = T if V is None else V.apply(T)
         return T
+
+    def _changing(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:
+        """Take the steps of a V(t) or V[T]; again and recorded, if V turns out to carry a gradient."""
+        tables = {share: K.folded_for(T) for share, K in self.kinetic.items()}
+        met: list[StaticPotential] = []
+
+        def exponential(step: int, factor: Factor, seen: torch.Tensor) -> StaticPotential | None:
+            shown = self.hamiltonian.potential is not None and self.hamiltonian.potential.shows_field
+            field = seen.clone(memory_format=torch.contiguous_format) if shown else seen  # it may be kept
+            V = self._exponential_of_V(factor.weight, self._moment(step, factor, t), field)
+            if V is not None and torch.is_grad_enabled() and carries_derivative(V.values):
+                met.append(V)
+            return V
+
+        def changes() -> Iterator[Change]:
+            for step, factor in self.scheme.run(steps):
+                if met:
+                    return
+                yield None if factor.share is None else tables[factor.share], partial(exponential, step, factor)
+
+        result = run_changing(plain(T), changes(), self.hamiltonian.torus.ndim, out)
+        if not met:
+            self.counters.transforms += 2 * steps * len(self.scheme.kinetic)
+            return result
+        if out is not None:
+            remedy = "Drop `out=`, or call under torch.no_grad()."
+            raise invalid(f"{self.name}.advance(T, out=...)", "None while V carries a gradient", out, remedy)
+        return self._recorded(T, steps, t)
+
+    def _moment(self, step: int, factor: Factor, t: float) -> float:
+        return self.time_of(step, t) + self.dt * factor.moment
 
     def _exponential_of_V(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
         """Return e^{weight·zV} with V at time ``t`` in the state T; None for the identity."""
@@ -138,112 +171,4 @@ class Splitting(Propagator):
             return None
         if not self.hamiltonian.is_static:
             return self.hamiltonian.potential.at(t, T).exponential(weight * self.z)
-        return self._phases[weight]
-
-    def _records(self, T: torch.Tensor) -> bool:
-        """Tell whether autograd, torch.func or the compiler watches."""
-        if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-            return True
-        sources = [T, *(V.values for V in self._phases.values())]
-        recording = torch.is_grad_enabled()
-        if recording and not all(K.is_static for K in self._kinetic.values()):
-            return True
-        return any(carries_derivative(source) and (recording or not source.requires_grad) for source in sources)
-
-    def _run(self, T: torch.Tensor, steps: int, t: float, out: torch.Tensor | None) -> torch.Tensor:
-        """Take the steps without recording them, by the way that `way` names."""
-        ndim = self.hamiltonian.torus.ndim
-        T = T.resolve_conj().resolve_neg()
-        with torch.no_grad():
-            X = T.reshape(*T.shape[:ndim], -1).contiguous()
-            Y = torch.empty_like(X) if out is None else out.view(X.shape)
-        if self.way(T) == "alternating":
-            with torch.no_grad():
-                passes = self.passes(steps)
-                matrices = {one: self._matrices(one, X) for one in dict.fromkeys(passes)}
-                alternating.run(X, [(one[0], matrices[one]) for one in passes], Y)
-            return Y.view(T.shape) if out is None else out
-        V = self.hamiltonian.potential
-        if V is None or (V.is_static and not isinstance(V, MatrixPotential)):
-            with torch.no_grad(), without_autocast(X):
-                resident.run(X, self._tables(T, steps), ndim, Y)
-        else:
-            folded = {a: K.folded_for(X) for a, K in self._kinetic.items()}
-            changes = (
-                (None if a is None else folded[a], partial(self._without_gradient, weight, time))
-                for a, weight, time in self.factors(steps, t)
-            )
-            resident.run_changing(X.view(T.shape), changes, ndim, Y)
-        self.tally.transforms += 2 * steps * len(self.scheme.kinetic)
-        return Y.view(T.shape) if out is None else out
-
-    def _without_gradient(self, weight: float, t: float, T: torch.Tensor) -> StaticPotential | None:
-        if isinstance(self.hamiltonian.potential, NonlinearPotential):
-            T = T.clone(
-                memory_format=torch.contiguous_format
-            )  # a user's function may keep it, and expects plain memory
-        V = self._exponential_of_V(weight, t, T)
-        if V is not None and torch.is_grad_enabled() and carries_derivative(V.values):
-            raise _GradientMetError
-        return V
-
-    def _tables(self, T: torch.Tensor, steps: int) -> list[resident.Factor]:
-        """Return the factors as tensors in T's precision; T has its own shape, for an elementwise V."""
-        kinetic = {a: K.folded_for(T) for a, K in self._kinetic.items()}
-        phases = {weight: self._phase(weight, T) for weight in self._phases}
-        return [(None if a is None else kinetic[a], phases.get(weight)) for a, weight, _ in self.factors(steps, 0.0)]
-
-    def _phase(self, weight: float, T: torch.Tensor) -> torch.Tensor:
-        V = self._phases[weight]
-        V.diagonal(T)  # refuses what does not fit T
-        values = V.values.detach()
-        if values.ndim > self.hamiltonian.torus.ndim:
-            return values.reshape(*self.hamiltonian.torus.shape, -1).contiguous()
-        return self._kept(("phase", weight), T, lambda: values.to(T.dtype).contiguous(), static=True)
-
-    def way(self, T: torch.Tensor) -> str:
-        """Return how steps run on fields like T: "resident" or "alternating".
-
-        Alternate directions serve 2-D grids, a metric without cross terms and a V that is the same for all channels.
-        ``execution="fft"`` and ``"dense"`` of H ask for one of the two; else `pays` decides.
-        """
-        H = self.hamiltonian
-        V = H.potential
-        able = H.torus.ndim == 2 and isinstance(V, ScalarPotential) and not H.kinetic.has_cross_terms
-        if not able or H.execution == "fft":
-            return "resident"
-        different = len(self.scheme.kinetic) + 2  # along each axis: within a step, and at both ends of a run
-        if alternating.table_bytes(H.torus.shape, different, T.dtype) > alternating.MAX_TABLE_BYTES:
-            return "resident"
-        double = T.dtype in (torch.complex128, torch.float64)
-        pays = alternating.pays(H.torus.shape, T.numel() // H.torus.size, double=double)
-        return "alternating" if pays or H.execution == "dense" else "resident"
-
-    def passes(self, steps: int) -> list[alternating.Pass]:
-        """Return ``steps`` steps as passes along alternate directions."""
-        shares, weights, _ = zip(*self.factors(steps, 0.0), strict=True)
-        return alternating.passes(shares[1:], weights)
-
-    def matrices(self, one: alternating.Pass, X: torch.Tensor) -> torch.Tensor:
-        """Return the matrices of a pass in X's precision, differentiable by what they are made of."""
-        ones = torch.ones(self.hamiltonian.torus.shape, dtype=torch.complex128)
-        made = alternating.Lines(
-            self.hamiltonian.kinetic, self.z, lambda w: self._phases[w].values if w in self._phases else ones
-        )
-        return made.matrices(one, X.dtype, X.device)
-
-    def _matrices(self, one: alternating.Pass, X: torch.Tensor) -> torch.Tensor:
-        # Phases were made with the propagator; a kinetic part with a gradient is read anew.
-        static = self.hamiltonian.kinetic.is_static and not isinstance(self.z, torch.Tensor)
-        return self._kept(("lines", *one), X, lambda: self.matrices(one, X), static=static)
-
-    def _kept(self, key: tuple[Any, ...], T: torch.Tensor, build: Any, *, static: bool) -> torch.Tensor:
-        """Return what ``build`` returns; built once for each precision and device if it is ``static``."""
-        full = (*key, T.dtype, T.device)
-        if static and full in self._cast:
-            return self._cast[full]
-        with torch.inference_mode(False), torch.no_grad():
-            made: torch.Tensor = build()
-        if static:
-            self._cast[full] = made
-        return made
+        return self.phases[weight]

@@ -1,4 +1,4 @@
-"""Splittings by alternate directions: one product with small dense matrices per step, for small 2-D grids.
+"""The passes of a splitting along alternate directions, and their matrices.
 
 K_x and K_y commute, so e^{aK} may be read as e^{aK_x} e^{aK_y} in one substep and as e^{aK_y} e^{aK_x} in the next.
 Then neighbors pair along one axis,
@@ -10,14 +10,13 @@ and each pair is one matrix per grid line, built once: n Strang steps are n + 1 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 import torch
 
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution.fft import circulant_matrix
 from spectral_ham.execution.planner import ROUGH_PRIME, largest_prime_factor
-from spectral_ham.execution.precision import ieee_float32, without_autocast
 
 MAX_POINTS, MAX_POINTS_DOUBLE = 56, 40
 ROUGH_MAX_POINTS, ROUGH_MAX_POINTS_DOUBLE = 112, 64
@@ -26,7 +25,7 @@ SHORT, FEW_CHANNELS = 32, 4
 """Where products beat FFTs, in points per axis and channels: measured, see docs/design_decisions.md."""
 
 MAX_TABLE_BYTES = 2**26
-"""Bound of all matrices of a scheme; beyond it this way is not taken, even if asked for."""
+"""Bound of all matrices of a scheme; beyond it they are not made, even if asked for."""
 
 Pass: TypeAlias = tuple[int, float | None, float, float | None]
 """(axis, a, w, b): e^{bK} e^{wV} e^{aK} along ``axis``; None at the ends of a run."""
@@ -50,8 +49,9 @@ def passes(shares: Sequence[float], weights: Sequence[float]) -> list[Pass]:
     return [((first + j) % 2, ends[j], w, ends[j + 1]) for j, w in enumerate(weights)]
 
 
+@final
 @dataclass(frozen=True)
-class Lines:
+class LineMatrices:
     """The matrices of passes, for one H and one z, as functions of the tensors that they are made of.
 
     Args:
@@ -64,7 +64,7 @@ class Lines:
     z: complex | torch.Tensor
     phases: Callable[[float], torch.Tensor]
 
-    def matrices(self, one: Pass, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    def of(self, one: Pass, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
         """Return e^{bK_i} diag(e^{wzV}) e^{aK_i} for every line along axis i: (lines, N_i, N_i), differentiable."""
         axis, before, weight, behind = one
         p = self.phases(weight).cpu()
@@ -84,25 +84,6 @@ class Lines:
         return circulant_matrix(torch.exp(share * self.z * (c * symbol)).to(torch.complex128))
 
 
-def run(X: torch.Tensor, sequence: Sequence[tuple[int, torch.Tensor]], out: torch.Tensor) -> None:
-    """Write to ``out`` what the passes (axis, matrices) make of X, (N_x, N_y, C), contiguous.
-
-    A product writes the lines one after the other, so a pass along x leaves the field as (N_y, N_x, C), the next one
-    along y brings it back: no pass moves numbers for the sake of the layout.
-    """
-    scratch = torch.empty_like(out)
-    with ieee_float32(), without_autocast(X):
-        for number, (axis, M) in enumerate(sequence):
-            target = (out if (len(sequence) - number) % 2 else scratch).view(len(M), M.shape[-1], -1)
-            torch.bmm(M, lines(X, axis, number), out=target)
-            X = target
-
-
-def lines(X: torch.Tensor, axis: int, number: int) -> torch.Tensor:
-    """Return the field before a pass along ``axis`` as (lines, N_i, C): the first may find it lying right."""
-    return X if number == 0 and axis == 1 else X.transpose(0, 1)
-
-
 def pays(shape: Sequence[int], channels: int, *, double: bool) -> bool:
     """Tell whether dense products are likely to beat the FFT: the rule, in one place.
 
@@ -119,34 +100,3 @@ def pays(shape: Sequence[int], channels: int, *, double: bool) -> bool:
     if double:
         return longest <= MAX_POINTS_DOUBLE and channels >= MIN_CHANNELS
     return longest <= MAX_POINTS and channels >= (FEW_CHANNELS if longest <= SHORT else MIN_CHANNELS)
-
-
-def walk_back(
-    Y: torch.Tensor,
-    G: torch.Tensor,
-    sequence: Sequence[tuple[int, torch.Tensor]],
-    sums: Sequence[torch.Tensor | None],
-) -> torch.Tensor:
-    """Return the cotangent of T for Y = (passes) T with unitary matrices, undoing them one by one.
-
-    With y = M x on a line: x = M†y, x̄ = M†ȳ, M̄ = ȳ x†. The state is carried as its conjugate, x* = Mᵀ y*, so that M̄
-    is a plain product.
-
-    Args:
-        Y: the final field (N_x, N_y, C), contiguous.
-        G: its cotangent, like Y.
-        sequence: the passes (axis, matrices) of the run.
-        sums: for each pass where M̄ is added up, or None; the same tensor for equal passes.
-    """
-    wanted = any(total is not None for total in sums)
-    conjugates = {id(M): M.conj().resolve_conj() for _, M in sequence}
-    y, g = Y.conj().resolve_conj() if wanted else Y, G
-    with ieee_float32(), without_autocast(G):
-        for number in reversed(range(len(sequence))):
-            (axis, M), total = sequence[number], sums[number]
-            x = torch.bmm(M.mT, y) if wanted else y
-            if total is not None:
-                total.baddbmm_(g, x.mT)
-            g = torch.bmm(conjugates[id(M)].mT, g)
-            y, g = (lines(Z, axis, number) for Z in (x, g))  # what was taken across is put back across
-    return g.contiguous()

@@ -1,0 +1,1 @@
+"""Mutants: single lines of the package that are broken on purpose, and the tests that must notice."""
