@@ -1,4 +1,4 @@
-"""The one clock."""
+"""When a step begins."""
 
 
 def time_of_step(t: float, dt: float, n: int) -> float:

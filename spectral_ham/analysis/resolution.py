@@ -96,10 +96,7 @@ def mixes_modes(H: Hamiltonian, t: float) -> bool:
     if not H.is_linear:
         return True
     V = H.potential_at(t)
-    if V is None:
-        return False
-    per_point = V.values.detach().flatten(0, H.torus.ndim - 1)
-    return bool((per_point != per_point[:1]).any())
+    return V is not None and not V.is_uniform
 
 
 def _sample(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ AUTOGRAD_STEPS = 32
 """Beyond so many steps "auto" keeps checkpoints instead of every step."""
 
 MAX_KEPT = 4
-"""Propagators of different lengths that are kept: saved times often cut steps or intervals alike."""
+"""Propagators of different lengths that are kept: saved times often make intervals alike."""
 
 
 class Stepper:
@@ -54,14 +54,14 @@ class Stepper:
 
     def partial_step(self, T: torch.Tensor, dt: float, t: float) -> torch.Tensor:
         """Return T after one step that is shorter than those of the run."""
-        return self._propagator(dt)(T, t=t)
+        return self._make(dt)(T, t=t)
 
     def _propagator(self, dt: float) -> Propagator:
-        if dt not in self._made:
-            while len(self._made) >= MAX_KEPT:
-                self._made.pop(next(iter(self._made)))
-            self._made[dt] = self._make(dt)
-        return self._made[dt]
+        made = self._made.pop(dt, None) or self._make(dt)
+        while len(self._made) >= MAX_KEPT:
+            self._made.pop(next(iter(self._made)))
+        self._made[dt] = made  # the last one is the one used last
+        return made
 
     def _make(self, dt: float) -> Propagator:
         choice, problem = self.choice, self.problem
