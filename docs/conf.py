@@ -1,9 +1,15 @@
 """Sphinx configuration: ``sphinx-build -W -b html docs docs/_build/html``."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import spectral_ham
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tables import with_tables
 
 project = "spectral_ham"
 author = "The spectral_ham developers"
@@ -23,8 +29,14 @@ myst_heading_anchors = 3
 
 
 def setup(app: Any) -> None:
-    """Prepare docstrings before napoleon (priority 500) reads them."""
+    """Put tables in place, and prepare docstrings before napoleon (priority 500) reads them."""
     app.connect("autodoc-process-docstring", _prepare, priority=400)
+    app.connect("source-read", _put_tables_in)
+
+
+def _put_tables_in(app: Any, docname: str, source: list[str]) -> None:  # noqa: ARG001
+    """Make the tables of a page from the committed data."""
+    source[0] = with_tables(source[0])
 
 
 def _prepare(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001
