@@ -206,3 +206,9 @@ def check_same_device(where: str, value: torch.Tensor, T: torch.Tensor) -> torch
     if value.device != T.device:
         raise invalid(where, f"on the field's device {T.device}", str(value.device), f"Use .to({str(T.device)!r}).")
     return value
+
+
+def is_finite(values: torch.Tensor) -> bool:
+    """Tell whether no value is NaN or Inf. The sum tells in one pass; where it overflows, each value is asked."""
+    plain = values.detach()
+    return bool(torch.isfinite(plain.sum())) or bool(torch.isfinite(plain).all())

@@ -6,7 +6,7 @@ from typing import ClassVar, Self, final
 
 import torch
 
-from spectral_ham._internal.checks import as_complex, as_real
+from spectral_ham._internal.checks import as_real
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution.base import Execution, Kind, Prepared, real_view
 from spectral_ham.execution.layout import Add, add_potential, channels_first, channels_last, flattened
@@ -79,10 +79,11 @@ def folded(table: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     written twice, for the real and the imaginary part of a spectrum seen as real numbers: multiplying these is
     several times faster than multiplying complex numbers by real ones.
     """
-    scaled = table.to(torch.complex128 if table.is_complex() else torch.float64) / table.numel()
+    double = table.to(torch.complex128 if table.is_complex() else torch.float64).resolve_conj().contiguous()
     if table.is_complex():
-        return scaled.to(T.device, as_complex(T.dtype)).contiguous()
-    return _doubled(scaled.to(T.device, as_real(T.dtype)))
+        scaled = (torch.view_as_real(double) / table.numel()).to(T.device, as_real(T.dtype))
+        return torch.view_as_complex(scaled)
+    return _doubled((double / table.numel()).to(T.device, as_real(T.dtype)))
 
 
 def _doubled(table: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,8 @@ from spectral_ham.geometry.torus import Torus
 def squared_per_point(torus: Torus, T: torch.Tensor) -> torch.Tensor:
     """Return Σ_channels |T|², torus.shape."""
     X = T.reshape(torus.size, -1)
+    if X.shape[-1] == 1 and X.is_complex():
+        return (X.real.square() + X.imag.square()).reshape(torus.shape)
     squared: torch.Tensor = torch.linalg.vecdot(X, X)
     return (squared.real if squared.is_complex() else squared).reshape(torus.shape)
 

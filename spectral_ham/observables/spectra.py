@@ -1,10 +1,12 @@
 """The power spectrum, and its share at high wavenumbers."""
 
+import math
+
 import torch
 
 from spectral_ham._internal.checks import as_number, check_field, invalid
 from spectral_ham.execution.fft import transform
-from spectral_ham.geometry.torus import Torus, on_axis
+from spectral_ham.geometry.torus import Torus
 from spectral_ham.observables._sums import squared_per_point
 
 
@@ -51,9 +53,13 @@ def spectrum_tail(torus: Torus, T: torch.Tensor, fraction: float = 1 / 3) -> tor
     if as_number(where, fraction, positive=True) > 1:
         raise invalid(where, "at most 1", fraction)
     check_field("spectrum_tail(T)", T, torus.shape)
-    S = kept = spectrum(torus, T)
+    S = spectrum(torus, T)
+    tail = torch.zeros((), dtype=torch.float64, device=S.device)
+    rest = S
     for axis, n in enumerate(torus.shape):
-        j = torch.arange(n, dtype=torch.int64, device=S.device)
-        number = torch.minimum(j, n - j)  # |mode number|
-        kept = kept * on_axis(axis, number <= (1 - fraction) * n / 2, torus.ndim)
-    return ((S - kept).sum(dtype=torch.float64) / S.sum(dtype=torch.float64)).to(S.dtype)
+        # In FFT order the high modes of an axis are one stretch: |n| > (1 − fraction)·N/2.
+        most = math.floor((1 - fraction) * n / 2)
+        first, last = min(most + 1, n), max(n - most, min(most + 1, n))
+        tail = tail + rest.narrow(axis, first, last - first).sum(dtype=torch.float64)
+        rest = torch.cat([rest.narrow(axis, 0, first), rest.narrow(axis, last, n - last)], dim=axis)
+    return (tail / S.sum(dtype=torch.float64)).to(S.dtype)

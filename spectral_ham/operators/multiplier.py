@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from spectral_ham._internal.checks import as_complex, as_real, check_field, check_out, check_tensor, invalid
+from spectral_ham._internal.checks import as_complex, as_real, check_field, check_out, check_tensor, invalid, is_finite
 from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.mode import carries_derivative, mode_of
@@ -39,7 +39,7 @@ class FourierMultiplier(Frozen):
         check_tensor("Laplacian.function(f=...)", table)
         if table.shape != torus.shape:
             raise invalid("Laplacian.function(f=...)", f"a function that keeps the shape {torus.shape}", table)
-        if not bool(torch.isfinite(table.detach()).all()):
+        if not is_finite(table):
             raise ValueError("`Laplacian.function(f=...)` must be finite on the spectrum, but gives NaN or Inf.")
         static = None if carries_derivative(table) else table
         self._set(torus=torus, _compute=compute, _table=static, _folded=Memo())

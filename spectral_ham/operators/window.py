@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 
-from spectral_ham._internal.checks import check_field, check_tensor, invalid
+from spectral_ham._internal.checks import check_field, check_tensor, invalid, is_finite
 from spectral_ham._internal.mode import mode_of
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.execution.fft import (
@@ -147,7 +147,7 @@ def _checked(where: str, table: torch.Tensor, T: torch.Tensor, shape: torch.Size
     if table.shape != shape:
         raise invalid(where, f"functions that keep the symbol's shape {tuple(shape)}", table)
     dtype = T.dtype.to_complex() if table.is_complex() else T.dtype.to_real()
-    if not bool(torch.isfinite(table.detach().to(dtype)).all()):
+    if not is_finite(table.to(dtype)):
         raise ValueError(
             f"`{where}` must give factors that are finite in {dtype}, but one is NaN or Inf. "
             "Shorten the window or the steps, or use complex128."

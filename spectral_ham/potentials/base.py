@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, TypeVar, final
 
 import torch
 
-from spectral_ham._internal.checks import check_field_dtype, check_tensor
+from spectral_ham._internal.checks import check_field_dtype, check_tensor, is_finite
 from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import Memo
 from spectral_ham.geometry.torus import Torus
@@ -137,7 +137,7 @@ def checked_values(where: str, V: object) -> torch.Tensor:
     check_tensor(where, V)
     values: torch.Tensor = V  # type: ignore[assignment]
     check_field_dtype(where, values.dtype)
-    if not bool(torch.isfinite(values.detach()).all()):
+    if not is_finite(values):
         raise ValueError(f"`{where}` must be finite, but contains NaN or Inf.")
     if values.is_complex() and not values.requires_grad and not bool(values.imag.any()):
         return values.real.contiguous()

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import pad
 
 from spectral_ham._internal.checks import check_same_device, invalid
+from spectral_ham._internal.exponential import exponential
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.potentials.base import StaticPotential, checked_values, in_double
@@ -90,7 +91,7 @@ class MatrixPotential(StaticPotential):
             return MatrixPotential.unchecked(matrix_exponential(z * V))
         # Unitary to rounding; but autograd must not enter eigh, whose eigenvectors may be degenerate.
         energies, states = torch.linalg.eigh(V)
-        scaled = states * torch.exp(z * energies).unsqueeze(-2)
+        scaled = states * exponential(z, energies).unsqueeze(-2)
         return MatrixPotential.unchecked(scaled @ states.mH.to(scaled.dtype))
 
     def mean(self) -> complex:

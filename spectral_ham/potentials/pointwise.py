@@ -6,6 +6,7 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham._internal.checks import check_same_device, invalid
+from spectral_ham._internal.exponential import exponential
 from spectral_ham.geometry.torus import Torus, on_axis
 from spectral_ham.potentials.base import StaticPotential, checked_values, in_double, like_field
 
@@ -25,7 +26,7 @@ class PointwisePotential(StaticPotential):
     @final
     def exponential(self, z: complex | torch.Tensor) -> StaticPotential:
         """Return e^{zV}, pointwise."""
-        return self.unchecked(torch.exp(z * in_double(self.values)))
+        return self.unchecked(exponential(z, in_double(self.values)))
 
     @final
     def mean(self) -> complex:

@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 import torch
 
+from spectral_ham._internal.exponential import exponential
 from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.propagators.base import OneStep
 from spectral_ham.propagators.method import Facts
@@ -48,8 +49,8 @@ class ETDRK4(OneStep):
     def _prepare(self) -> None:
         multiplier, z = self.hamiltonian.kinetic_function, self.z
         self._set(
-            _half=multiplier(lambda E: torch.exp(z * E / 2)),
-            _whole=multiplier(lambda E: torch.exp(z * E)),
+            _half=multiplier(lambda E: exponential(z / 2, E)),
+            _whole=multiplier(lambda E: exponential(z, E)),
             _weights=tuple(multiplier(partial(_weight, z, k)) for k in range(4)),
         )
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, TypeAlias, final
 
 import torch
 
+from spectral_ham._internal.exponential import exponential
 from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.backends import ConstantCoefficientOperator
@@ -99,7 +100,7 @@ def _commuting(H: Hamiltonian, V: StaticPotential | None) -> Flow:
     last: Memo[tuple[FourierMultiplier, StaticPotential | None]] = Memo(max_entries=1)  # steps build no table
 
     def exponentials(z: complex | torch.Tensor) -> tuple[FourierMultiplier, StaticPotential | None]:
-        return H.kinetic_function(lambda E: torch.exp(z * E)), None if V is None else V.exponential(z)
+        return H.kinetic_function(partial(exponential, z)), None if V is None else V.exponential(z)
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
         K, e_V = exponentials(z) if isinstance(z, torch.Tensor) else last.get(z, partial(exponentials, z))
@@ -120,7 +121,7 @@ def _separable(kinetic: ConstantCoefficientOperator, parts: list[torch.Tensor]) 
 
     def factor(axis: int, z: complex | torch.Tensor) -> torch.Tensor:
         energies, states = decompositions[axis]
-        factors = torch.exp(z * energies)
+        factors = exponential(z, energies)
         U: torch.Tensor = (states * factors) @ states.mT.to(factors.dtype)
         return U
 
@@ -145,13 +146,13 @@ def _dense(H: Hamiltonian) -> Flow:
         return differentiable_flow
     energies, states = torch.linalg.eigh(matrix)
 
-    def exponential(z: complex | torch.Tensor) -> torch.Tensor:
-        factors = torch.exp(z * energies)
+    def propagator(z: complex | torch.Tensor) -> torch.Tensor:
+        factors = exponential(z, energies)
         U: torch.Tensor = (states * factors) @ states.mH.to(factors.dtype)
         return U
 
     def flow(T: torch.Tensor, z: complex | torch.Tensor) -> torch.Tensor:
-        U = _cast(kept, z, 0, T, partial(exponential, z))
+        U = _cast(kept, z, 0, T, partial(propagator, z))
         return _product(U, T.reshape(points, -1)).reshape(T.shape)
 
     return flow

@@ -14,6 +14,7 @@ from typing import TypeAlias, final
 
 import torch
 
+from spectral_ham._internal.exponential import exponential
 from spectral_ham.backends import ConstantCoefficientOperator
 from spectral_ham.execution.fft import circulant_matrix
 from spectral_ham.execution.planner import ROUGH_PRIME, largest_prime_factor
@@ -81,7 +82,7 @@ class LineMatrices:
         """Return the circulant matrix e^{share·zK_i} along ``axis``."""
         symbol = self.kinetic.axis_symbol(axis, 2, torch.float64, torch.device("cpu"))
         c = self.kinetic.coefficients[self.kinetic.terms.index((axis, axis))]
-        return circulant_matrix(torch.exp(share * self.z * (c * symbol)).to(torch.complex128))
+        return circulant_matrix(exponential(share * self.z, c * symbol).to(torch.complex128))
 
 
 def pays(shape: Sequence[int], channels: int, *, double: bool) -> bool:

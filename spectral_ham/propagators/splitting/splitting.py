@@ -8,6 +8,7 @@ from typing import ClassVar, final
 import torch
 
 from spectral_ham._internal.checks import invalid
+from spectral_ham._internal.exponential import exponential
 from spectral_ham._internal.memo import Memo
 from spectral_ham._internal.mode import carries_derivative, mode_of
 from spectral_ham.execution.bound import plain
@@ -21,10 +22,6 @@ from spectral_ham.propagators.splitting.fft_engine import FFTEngine
 from spectral_ham.propagators.splitting.line_engine import LineEngine
 from spectral_ham.propagators.splitting.lines import MAX_TABLE_BYTES, pays, table_bytes
 from spectral_ham.propagators.splitting.schemes import SCHEMES, Factor, Scheme
-
-
-def _exponential(z: complex | torch.Tensor, E: torch.Tensor) -> torch.Tensor:
-    return torch.exp(z * E)
 
 
 @final
@@ -76,7 +73,7 @@ class Splitting(Propagator):
             raise self._refused("given a linear V in imaginary time", "rk4", "lie", "ground_state(H)")
         b = self.scheme.potential
         for a in dict.fromkeys(self.scheme.kinetic):
-            self.kinetic[a] = self.hamiltonian.kinetic_function(partial(_exponential, a * self.z))
+            self.kinetic[a] = self.hamiltonian.kinetic_function(partial(exponential, a * self.z))
         if self.hamiltonian.is_static and (V := self.hamiltonian.potential_at(0.0)) is not None:
             # All of them now: a checkpoint that is run again must find the same phases.
             self.phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
