@@ -27,6 +27,8 @@ def operator_from_numbers(
     execution: str = AUTO,
 ) -> BoundOperator:
     """Return Σ_t c_t ∂_i ∂_j on a torus, the same object for equal numbers; with tensors among them a new one."""
+    if not isinstance(backend, str) or type(stencil_order) is not int:
+        stencil_order = get_backend(backend, stencil_order).stencil_order  # refuses what must not become a key
     geometry = (shape, spacing, terms, backend, stencil_order, execution)
 
     def build() -> BoundOperator:

@@ -93,7 +93,7 @@ class Propagator(Frozen, ABC):
             t: when the first begins, for a potential V(t).
             out: where to write: like the result, contiguous, overlapping no input; not while a gradient is recorded.
         """
-        T = self._as_evolving(check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape))
+        T = self.as_evolving(check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape))
         if out is not None:
             check_out(f"{self.name}.advance(T, out=...)", out, T, self._inputs())
         result = T if steps == 0 else self._advance(T, steps, t, out)
@@ -124,7 +124,7 @@ class Propagator(Frozen, ABC):
         unit = -1.0 if self.imaginary else -1j
         return unit * self.dt / (hbar.double() if isinstance(hbar, torch.Tensor) else hbar)
 
-    def _as_evolving(self, T: torch.Tensor) -> torch.Tensor:
+    def as_evolving(self, T: torch.Tensor) -> torch.Tensor:
         """Promote a real field where the evolution makes it complex."""
         stays_real = self.imaginary and self.hamiltonian.is_real
         return T if T.is_complex() or stays_real else T.to(T.dtype.to_complex())

@@ -67,7 +67,7 @@ class Exact(Propagator):
         """Return T after ``steps`` steps in one go; here it may be any real number."""
         if self.kind == "commuting":
             self.counters.transforms += 2
-        return self._flow(self._as_evolving(T), steps * self.z)
+        return self._flow(self.as_evolving(T), steps * self.z)
 
 
 def exact_kind(H: Hamiltonian) -> ExactKind | None:

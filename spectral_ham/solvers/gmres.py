@@ -32,7 +32,7 @@ def gmres(operator: Operator, preconditioner: Operator, B: torch.Tensor, tol: fl
         >>> import torch
         >>> A = torch.tensor([[3.0, 1.0], [0.0, 2.0]], dtype=torch.float64)
         >>> gmres(lambda x: A @ x, lambda b: b / 2, torch.tensor([4.0, 2.0], dtype=torch.float64), 1e-12, where="A")
-        tensor([1.0000, 1.0000], dtype=torch.float64)
+        tensor([1., 1.], dtype=torch.float64)
     """
     target = tol * float(torch.linalg.vector_norm(B))
     X = preconditioner(B)

@@ -37,6 +37,7 @@ def reversible_advance(splitting: Splitting, T: torch.Tensor, steps: int) -> tor
         Maclaurin, Duvenaud & Adams (2015), Gradient-based hyperparameter optimization through reversible learning,
         ICML, arXiv:1502.03492.
     """
+    T = splitting.as_evolving(T)
     if steps == 0:
         return T
     kind = splitting.engine_type(T)

@@ -13,10 +13,12 @@ from helpers import DTYPES, ORDERS, eps, field, largest
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
+from spectral_ham.execution.base import Kind
 from spectral_ham.execution.numba import jit
 from spectral_ham.execution.stencil import fused
-from spectral_ham.execution.stencil import sweep as stencil
-from spectral_ham.execution.stencil.slices import add_slices
+from spectral_ham.execution.stencil.base import Neighbors
+from spectral_ham.execution.stencil.fused import FusedStencil
+from spectral_ham.execution.stencil.slices import SlicedStencil
 
 pytestmark = pytest.mark.skipif(not jit.is_on(), reason="numba is not installed, or fused kernels are off")
 
@@ -38,8 +40,18 @@ def threads(monkeypatch):
 
 def weights(order, n_axes):
     """Return weights that differ from axis to axis, not only those of ∂²."""
-    backend = sh.Laplacian(sh.Torus(2 * order), backend="fd", stencil_order=order).description.backend
+    backend = sh.Laplacian(sh.Torus(2 * order), backend="fd", stencil_order=order).operator.backend
     return [tuple((1 + 0.3 * i) * w for w in backend.stencil.second) for i in range(n_axes)]
+
+
+def sweep(kind_of_stencil, axes, w, X, V, out, source=None, gamma=0.0):
+    """Write A·X + V∘X, or A·X + V∘X + γS − out, by one way of running a stencil."""
+    kind = Kind(X.shape, X.dtype, X.device, torch.get_num_threads(), jit.serves(X))
+    ready = kind_of_stencil(tuple(X.shape[:-1]), kind, Neighbors(axes, tuple(w), ()), V)
+    if source is None:
+        ready.apply(X, out)
+    else:
+        ready.recur(X, out, source, gamma)
 
 
 def bound(w, X, V=None, S=None):
@@ -57,11 +69,10 @@ def test_kernels_and_slices_agree(shape, order, reals, dtype):
     X, S, before = (field((*shape, reals), dtype, seed) for seed in (1, 2, 3))
     axes, w = tuple(range(len(shape))), weights(order, len(shape))
     for V in (None, field(shape, dtype, 4)):
-        assert fused.fits(axes, X, V)
         for source in (None, S):
             expected, result = before.clone(), before.clone()
-            add_slices(axes, w, X, V, expected, source, 0.7)
-            fused.fused_stencil(axes, w, X, V, result, source, 0.7)
+            sweep(SlicedStencil, axes, w, X, V, expected, source, 0.7)
+            sweep(FusedStencil, axes, w, X, V, result, source, 0.7)
             assert_allclose(result, expected, rtol=0, atol=bound(w, X, V, source))
 
 
@@ -73,9 +84,9 @@ def test_threads_leave_no_trace(threads, shape, order, reals):
     X, axes, w = field((*shape, reals), torch.float64), tuple(range(len(shape))), weights(order, len(shape))
     V, parallel, alone = field(shape, torch.float64, 5), torch.empty_like(X), torch.empty_like(X)
     assert jit.tasks() == 3
-    fused.fused_stencil(axes, w, X, V, parallel)
+    sweep(FusedStencil, axes, w, X, V, parallel)
     torch.set_num_threads(1)
-    fused.fused_stencil(axes, w, X, V, alone)
+    sweep(FusedStencil, axes, w, X, V, alone)
     assert_allclose(parallel, alone, rtol=0, atol=bound(w, X, V))
 
 
@@ -85,27 +96,27 @@ def test_any_axes(order, axes):
     """Axes without a term are rows apart, or more channels."""
     X, w = field((9, 10, 11, 4), torch.float64), weights(order, len(axes))
     expected, result = torch.empty_like(X), torch.empty_like(X)
-    add_slices(axes, w, X, None, expected)
-    fused.fused_stencil(axes, w, X, None, result)
+    sweep(SlicedStencil, axes, w, X, None, expected)
+    sweep(FusedStencil, axes, w, X, None, result)
     assert_allclose(result, expected, rtol=0, atol=bound(w, X))
 
 
 def test_V_needs_every_axis_behind_it():
-    X, V = field((5, 6, 4), torch.float64), field((5, 6), torch.float64)
-    assert not fused.fits((0,), X, V)
-    assert fused.fits((1,), X, V)
-    assert not fused.fits((), X, None)
+    """A sweep that ends before the last axis has no V for its channels: V is then added after it, the same numbers."""
+    X, V, w = field((9, 10, 4), torch.float64), field((9, 10), torch.float64), weights(2, 1)
+    expected, result = torch.empty_like(X), torch.empty_like(X)
+    sweep(SlicedStencil, (0,), w, X, None, expected)
+    sweep(FusedStencil, (0,), w, X, V, result)
+    assert_allclose(result, expected + V.unsqueeze(-1) * X, rtol=0, atol=bound(w, X, V))
 
 
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_blocks_leave_no_trace(monkeypatch, block):
     X, V, w = field((11, 13, 6), torch.float64), field((11, 13), torch.float64), weights(4, 2)
     whole, cut = torch.empty_like(X), torch.empty_like(X)
-    fused.fused_stencil((0, 1), w, X, V, whole)
-    fused._sizes.cache_clear()
+    sweep(FusedStencil, (0, 1), w, X, V, whole)
     monkeypatch.setattr(fused, "BLOCK_REALS", block)
-    fused.fused_stencil((0, 1), w, X, V, cut)
-    fused._sizes.cache_clear()
+    sweep(FusedStencil, (0, 1), w, X, V, cut)
     assert_allclose(cut, whole, rtol=0, atol=bound(w, X, V))
 
 
@@ -116,7 +127,7 @@ def test_nan_and_inf_survive_and_stay_where_they_belong(reals, value):
     X = field((9, 12, reals), torch.float32)
     X[0, 5, 0] = value
     out = torch.empty_like(X)
-    fused.fused_stencil((0, 1), weights(2, 2), X, field((9, 12), torch.float32), out)
+    sweep(FusedStencil, (0, 1), weights(2, 2), X, field((9, 12), torch.float32), out)
     seen = torch.zeros(9, 12, dtype=torch.bool)
     for i, j in ((0, 5), (1, 5), (8, 5), (0, 4), (0, 6)):
         seen[i, j] = True
@@ -138,8 +149,8 @@ def test_H_runs_through_them(monkeypatch, order, dtype):
         return HT, *torch.autograd.grad(HT.abs().square().sum(), (T, V, mass))
 
     used = []
-    genuine = stencil.fused_stencil
-    monkeypatch.setattr(stencil, "fused_stencil", lambda *a: (used.append(1), genuine(*a))[1])
+    genuine = FusedStencil.apply
+    monkeypatch.setattr(FusedStencil, "apply", lambda *a: (used.append(1), genuine(*a))[1])
     with_kernels = everything()
     assert used
     monkeypatch.setenv(jit.SWITCH, "0")
@@ -161,7 +172,7 @@ def test_importing_the_package_leaves_numba_alone():
 def test_the_switch(monkeypatch):
     monkeypatch.setenv(jit.SWITCH, "0")
     assert not jit.is_on()
-    assert not fused.fits((0,), field((9, 2), torch.float64), None)
+    assert not jit.serves(field((9, 2), torch.float64))
     assert jit.describe() == f"fused kernels: off, {jit.SWITCH}=0"
     monkeypatch.setenv(jit.SWITCH, "1")
     assert jit.is_on()
@@ -216,12 +227,12 @@ def test_a_disk_that_cannot_be_written_costs_the_cache_only(monkeypatch):
 def test_two_python_threads_at_once(threads):
     X, V, w = field((40, 30, 8), torch.float64), field((40, 30), torch.float64), weights(4, 2)
     expected = torch.empty_like(X)
-    fused.fused_stencil((0, 1), w, X, V, expected)
+    sweep(FusedStencil, (0, 1), w, X, V, expected)
     results = [torch.empty_like(X) for _ in range(4)]
 
     def work(out):
         for _ in range(50):
-            fused.fused_stencil((0, 1), w, X, V, out)
+            sweep(FusedStencil, (0, 1), w, X, V, out)
 
     workers = [threading.Thread(target=work, args=(out,)) for out in results]
     for worker in workers:

@@ -1,4 +1,4 @@
-"""The ways of taking the steps of a splitting: each forced in turn, all the same numbers; costs and memory counted."""
+"""The engines of a splitting: each forced in turn, all the same numbers; costs and memory counted."""
 
 import itertools
 import math
@@ -13,11 +13,13 @@ import spectral_ham as sh
 from spectral_ham.execution import fft as fourier
 from spectral_ham.execution.numba import jit
 from spectral_ham.propagators import SCHEMES, propagator
-from spectral_ham.propagators.splitting import alternating
+from spectral_ham.propagators.splitting import splitting
+from spectral_ham.propagators.splitting.fft_engine import FFTEngine
+from spectral_ham.propagators.splitting.line_engine import LineEngine
 
 pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
-WAYS = {"fft": "resident", "dense": "alternating"}
-"""execution= → way."""
+ENGINES = {"fft": FFTEngine, "dense": LineEngine}
+"""execution= → engine."""
 BACKENDS = pytest.mark.parametrize("backend", ["spectral", "fd"])
 GRIDS = {1: (11,), 2: (6, 7), 3: (4, 5, 3)}
 COMPLEX = [torch.complex128, torch.complex64]
@@ -52,7 +54,7 @@ def stages(scheme, n):
     return 2 * n * len(SCHEMES[scheme].kinetic) + 1
 
 
-# Both ways, and the dense exponential of every factor
+# Both engines, and the dense exponential of every factor
 
 
 @BACKENDS
@@ -63,15 +65,15 @@ def test_alternate_directions_are_the_same_scheme(shape, channels, dtype, backen
     T = field((*shape, *channels), dtype)
     for scheme, n in itertools.product(SCHEMES, (1, 2, 3)):
         found = {}
-        for execution, way in WAYS.items():
+        for execution, engine in ENGINES.items():
             stepper = propagator(scheme, hamiltonian(shape, lattice, execution, backend), 0.07)
-            assert stepper.way(T) == way
-            found[way] = stepper.advance(T, n, t=0.4)
-            assert found[way].dtype == dtype.to_complex()
-            assert found[way].shape == T.shape
-            assert found[way].is_contiguous()
-            assert stepper.counters.transforms == (0 if way == "alternating" else 2 * n * len(SCHEMES[scheme].kinetic))
-        assert float((found["resident"] - found["alternating"]).norm()) <= rounding(T, stages(scheme, n)), scheme
+            assert stepper.engine_type(T) is engine
+            found[execution] = stepper.advance(T, n, t=0.4)
+            assert found[execution].dtype == dtype.to_complex()
+            assert found[execution].shape == T.shape
+            assert found[execution].is_contiguous()
+            assert stepper.counters.transforms == (0 if engine is LineEngine else 2 * n * len(SCHEMES[scheme].kinetic))
+        assert float((found["fft"] - found["dense"]).norm()) <= rounding(T, stages(scheme, n)), scheme
 
 
 def exponentials(H, V, stepper, steps, channels=1):
@@ -80,14 +82,14 @@ def exponentials(H, V, stepper, steps, channels=1):
         H.torus, inverse_metric=H.inverse_metric, hbar=H.hbar, mass=H.mass, backend=H.backend
     ).as_matrix()
     K, U = np.kron(free.numpy(), np.eye(channels)), np.eye(H.torus.size * channels)
-    for share, weight, _ in stepper.factors(steps, 0.0):
+    for _, (share, weight, _) in stepper.scheme.run(steps):
         U = U if share is None else expm(share * stepper.z * K) @ U
         U = expm(weight * stepper.z * V) @ U
     return U
 
 
 @BACKENDS
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 @pytest.mark.parametrize(
     ("scheme", "imaginary"),
     [("lie", False), ("strang", False), ("blanes_moan4", False), ("lie", True), ("strang", True)],
@@ -147,7 +149,7 @@ def test_every_potential_takes_the_steps_that_autograd_records(monkeypatch, name
     assert torch.equal(T, before)
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 def test_layouts_and_lazy_bits(execution):
     stepper = propagator("strang", hamiltonian((6, 7), lattice, execution), 0.05)
     T = field((3, 2, 7, 6)).permute(3, 2, 1, 0).conj()
@@ -160,7 +162,7 @@ def test_layouts_and_lazy_bits(execution):
     assert torch.equal(stepper.advance(T, 0, out=torch.empty(6, 7, 2, 3, dtype=T.dtype)), T)
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 def test_bad_out_is_refused(execution):
     stepper, T = propagator("strang", hamiltonian((6, 7), lattice, execution), 0.05), field((6, 7, 2))
     with pytest.raises(ValueError, match="memory of its own"):
@@ -213,7 +215,7 @@ def test_parameters_are_read_when_the_steps_are_taken():
     assert torch.allclose(after, stepper.advance(T, 2).detach())
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 def test_without_fused_kernels_the_numbers_are_the_same(monkeypatch, execution):
     T = field((8, 9, 5), torch.complex64)
     H = hamiltonian((8, 9), lattice, execution)
@@ -223,21 +225,21 @@ def test_without_fused_kernels_the_numbers_are_the_same(monkeypatch, execution):
     assert float((H(T) - applied).norm()) <= rounding(applied, 4)
 
 
-# Which way
+# Which engine
 
 
-def test_which_way():
+def test_which_engine():
     """The rule where it was measured: short lines and several channels, or lengths that FFTs are slow at."""
-    for shape, channels, dtype, way in [
-        ((28, 28), 256, torch.complex64, "alternating"),
-        ((28, 28), 1, torch.complex64, "resident"),
-        ((64, 64), 256, torch.complex64, "resident"),
-        ((53, 53), 16, torch.complex64, "alternating"),
-        ((48, 48), 64, torch.complex128, "resident"),
-        ((512, 512), 1, torch.complex64, "resident"),
+    for shape, channels, dtype, engine in [
+        ((28, 28), 256, torch.complex64, LineEngine),
+        ((28, 28), 1, torch.complex64, FFTEngine),
+        ((64, 64), 256, torch.complex64, FFTEngine),
+        ((53, 53), 16, torch.complex64, LineEngine),
+        ((48, 48), 64, torch.complex128, FFTEngine),
+        ((512, 512), 1, torch.complex64, FFTEngine),
     ]:
         T = torch.empty((*shape, channels), dtype=dtype)
-        assert propagator("strang", hamiltonian(shape, lattice), 0.1).way(T) == way, (shape, channels, dtype)
+        assert propagator("strang", hamiltonian(shape, lattice), 0.1).engine_type(T) is engine, (shape, channels, dtype)
 
 
 @pytest.mark.parametrize(
@@ -252,18 +254,18 @@ def test_which_way():
         ((300, 8), lattice, None),
     ],
 )
-def test_what_cannot_alternate_is_resident(monkeypatch, shape, potential, metric):
-    monkeypatch.setattr(alternating, "MAX_TABLE_BYTES", 2**22)
+def test_what_cannot_run_along_lines_runs_by_fft(monkeypatch, shape, potential, metric):
+    monkeypatch.setattr(splitting, "MAX_TABLE_BYTES", 2**22)
     stepper = propagator("strang", hamiltonian(shape, potential, "dense", metric=metric), 0.1)
     T = field((*shape, 16))
-    assert stepper.way(T) == "resident"
+    assert stepper.engine_type(T) is FFTEngine
     assert stepper.advance(T, 2).shape == T.shape
 
 
 # What a run costs
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 @pytest.mark.parametrize("scheme", ["strang", "blanes_moan4"])
 def test_operations_of_a_step(scheme, execution):
     """Two transforms and two multiplications for a substep, or one product; nothing else, and no look at the data."""
@@ -286,7 +288,7 @@ def test_operations_of_a_step(scheme, execution):
 
 
 @pytest.mark.parametrize("channels", [(), (16,)], ids=["one channel", "16 channels"])
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 def test_memory_does_not_grow_with_the_number_of_steps(monkeypatch, tmp_path, execution, channels):
     """At most 4 fields, the result being one; with several channels in chunks, the result and three chunks."""
     torus = sh.Torus((30, 24))
@@ -302,13 +304,13 @@ def test_memory_does_not_grow_with_the_number_of_steps(monkeypatch, tmp_path, ex
     assert many <= fields * size + 4096
 
 
-# Gradients along the way
+# Gradients
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 @pytest.mark.parametrize("wanted", ["T", "V", "T V metric mass hbar"])
 @pytest.mark.parametrize("scheme", ["strang", "blanes_moan4"])
-def test_reversible_gradients_on_both_ways(scheme, wanted, execution):
+def test_reversible_gradients_by_both_engines(scheme, wanted, execution):
     torus = sh.Torus((6, 7), lengths=(3.1, 4.7))
     values = {"T": field((6, 7, 3)), "V": lattice(torus)}
     values |= {
@@ -321,7 +323,7 @@ def test_reversible_gradients_on_both_ways(scheme, wanted, execution):
             torus, inverse_metric=leaves["metric"], potential=leaves["V"], mass=leaves["mass"], hbar=leaves["hbar"],
             execution=execution,
         )  # fmt: skip
-        assert propagator(scheme, H, 0.05).way(leaves["T"]) == WAYS[execution]
+        assert propagator(scheme, H, 0.05).engine_type(leaves["T"]) is ENGINES[execution]
         run = sh.evolve(H, leaves["T"], 1.0, method=scheme, dt=0.05, gradient=mode, save_times=[0.4, 1.0])
         loss = (run.fields.real**2 * torch.linspace(0, 1, 6, dtype=torch.float64)[:, None, None]).sum()
         return torch.autograd.grad(loss, [leaves[name] for name in wanted.split()])
@@ -330,7 +332,7 @@ def test_reversible_gradients_on_both_ways(scheme, wanted, execution):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-11 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 def test_reversible_gradients_meet_finite_differences(execution):
     torus = sh.Torus((3, 4), lengths=(2.0, 1.3))
 
@@ -343,7 +345,7 @@ def test_reversible_gradients_meet_finite_differences(execution):
     assert torch.autograd.gradcheck(run, leaves)
 
 
-@pytest.mark.parametrize("execution", WAYS)
+@pytest.mark.parametrize("execution", ENGINES)
 @pytest.mark.parametrize("potential", ["elementwise", "matrices"])
 def test_reversible_gradients_of_other_potentials(potential, execution):
     """Elementwise, and matrices at every point, in chunks of one channel where these do not mix."""
@@ -361,8 +363,8 @@ def test_reversible_gradients_of_other_potentials(potential, execution):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("execution", WAYS)
-def test_memory_of_the_way_back_does_not_grow_with_the_number_of_steps(tmp_path, execution):
+@pytest.mark.parametrize("execution", ENGINES)
+def test_memory_of_the_pullback_does_not_grow_with_the_number_of_steps(tmp_path, execution):
     torus = sh.Torus((30, 24))
     T, V = field((30, 24, 16), torch.complex64), lattice(torus).requires_grad_()
     H = sh.Hamiltonian(torus, potential=V, execution=execution)

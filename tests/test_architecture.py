@@ -1,4 +1,4 @@
-"""The architecture, read from the source: who may import whom, who may mention what, and what an import costs."""
+"""The architecture, read from the source, beside what import-linter checks: who may mention what, sizes, imports."""
 
 import ast
 import subprocess
@@ -12,104 +12,10 @@ import spectral_ham
 PACKAGE = Path(spectral_ham.__file__).parent
 REPOSITORY = PACKAGE.parent
 
-# A file imports from a lower row, from an earlier file of its own row, or from its package's base.py.
-ROWS = {
-    "L0": ("_typing", "_checks", "_cache"),
-    "L1 geometry": ("torus", "metric"),
-    "L1 exact solutions": (
-        "exact.base",
-        "exact.plane_wave",
-        "exact.finite_difference",
-        "exact.cosine",
-        "exact.manufactured",
-        "exact",
-    ),
-    "L1 convergence": (
-        "convergence.base",
-        "convergence.orders",
-        "convergence.richardson",
-        "convergence.study",
-        "convergence.verdicts",
-        "convergence.studies",
-        "convergence",
-    ),
-    "L2": ("backends.base", "backends.spectral", "backends.finite_difference", "backends.description", "backends"),
-    "L3": (
-        "execution.base",
-        "execution.jit",
-        "execution.layout_kernels",
-        "execution.layout",
-        "execution.fourier",
-        "execution.circulant",
-        "execution.slices",
-        "execution.depthwise",
-        "execution.stencil_kernels",
-        "execution.fused",
-        "execution.stencil",
-        "execution.planner",
-        "execution.runner",
-        "execution.adjoint",
-        "execution.compiled",
-        "execution",
-    ),
-    "L4": (
-        "potentials.base",
-        "potentials.diagonal",
-        "potentials.matrix",
-        "potentials.time_dependent",
-        "potentials.nonlinear",
-        "potentials.library",
-        "potentials.create",
-        "potentials",
-        "laplacian",
-        "linear_operator",
-        "hamiltonian",
-    ),
-    "L5": (
-        "propagators.base",
-        "propagators.schemes",
-        "propagators.resident",
-        "propagators.alternating",
-        "propagators.splitting",
-        "propagators.diagonal",
-        "propagators.chebyshev",
-        "propagators.krylov",
-        "propagators.reversible",
-        "propagators.crank_nicolson",
-        "propagators.runge_kutta",
-        "propagators.etdrk4",
-        "propagators.magnus",
-        "propagators.wave_equation",
-        "propagators.wave",
-        "propagators",
-    ),
-    "L6": (
-        "observables",
-        "stability",
-        "advisor",
-        "windows",
-        "minimize",
-        "eigen",
-        "restart",
-        "schedule",
-        "plan",
-        "trajectory",
-        "march",
-        "evolution",
-    ),
-    "L7": ("context", "functional", "plotting", "_about", ""),
-    "L8": ("cli",),
-}
-# Exact solutions must not share code with what they judge, and convergence studies know numbers only.
-BESIDE = {
-    "L1 exact solutions": {"L0", "L1 geometry"},
-    "L1 convergence": {"L0"},
-}
-ORDER = [(row, module) for row, modules in ROWS.items() for module in modules]
-POSITION = {module: place for place, (_, module) in enumerate(ORDER)}
-ROW_OF = {module: row for row, module in ORDER}
+MAX_LINES, MAX_BODY = 250, 50
+LONGER = {"drop_in/functions.py": 260}
+"""Six public functions whose signatures and docstrings are most of it."""
 
-MAX_LINES = 320
 FACTORIES = {
     "arange", "as_tensor", "empty", "empty_strided", "eye", "fftfreq", "full", "linspace", "logspace", "normal",
     "ones", "rand", "randint", "randn", "range", "rfftfreq", "scalar_tensor", "tensor", "zeros",
@@ -146,58 +52,6 @@ def top(module):
     return module.split(".")[0]
 
 
-def allowed(importer, imported):
-    if imported == ".".join([*importer.split(".")[:-1], "base"]) or imported == f"{importer}.base":
-        return True
-    row, source = ROW_OF[importer], ROW_OF[imported]
-    if row == source:
-        return POSITION[imported] < POSITION[importer]
-    return source in BESIDE[row] if row in BESIDE else POSITION[imported] < POSITION[importer]
-
-
-def test_every_file_has_a_row():
-    """A file without a row is refused: put it where it belongs."""
-    assert set(SOURCES) == set(ROW_OF)
-
-
-@EVERY_FILE
-def test_imports_point_downwards(name):
-    upwards = [
-        imported
-        for imported, attribute in package_imports(TREES[name])
-        if attribute != "__version__" and not allowed(name, imported)  # the version is a string, and stands at the top
-    ]
-    assert not upwards, f"{name} imports {upwards}"
-
-
-def test_rows_are_distinguished():
-    """The rule itself: what it must let pass, and what it must not."""
-    for importer, imported in [
-        ("torus", "_checks"),
-        ("metric", "torus"),
-        ("exact.cosine", "exact.base"),
-        ("execution.circulant", "execution.fourier"),
-        ("execution.planner", "execution.base"),
-        ("hamiltonian", "laplacian"),
-        ("functional", "context"),
-        ("cli", ""),
-    ]:
-        assert allowed(importer, imported)
-    for importer, imported in [
-        ("_checks", "torus"),
-        ("exact.cosine", "backends"),
-        ("exact.base", "convergence"),
-        ("convergence.study", "torus"),
-        ("convergence.orders", "convergence.studies"),
-        ("backends.spectral", "execution"),
-        ("execution.fourier", "execution.circulant"),
-        ("laplacian", "hamiltonian"),
-        ("hamiltonian", "context"),
-        ("functional", "cli"),
-    ]:
-        assert not allowed(importer, imported)
-
-
 def mentions(tree, dotted):
     """Tell whether code (not prose) names ``dotted``, as an attribute or in an import."""
     parent, _, last = dotted.rpartition(".")
@@ -217,11 +71,14 @@ def mentions(tree, dotted):
 @pytest.mark.parametrize(
     ("what", "where"),
     [
-        ("torch.fft", {"execution.fourier"}),
-        ("torch.autograd.Function", {"execution.adjoint", "propagators.reversible"}),
-        ("torch.library.custom_op", {"execution.compiled"}),
+        ("torch.fft", {"execution.fft"}),
+        ("torch.autograd.Function", {"execution.autograd", "propagators.splitting.reversible"}),
+        ("torch.library.custom_op", {"execution.compile"}),
+        ("object.__setattr__", {"_internal.frozen"}),
+        ("numba", {"execution.numba.jit", "execution.numba.layout_kernels", "execution.numba.stencil_kernels"}),
+        ("functools.lru_cache", {"execution.numba.jit", "execution.planner"}),
         ("spectral_ham.backends.BACKENDS", set()),
-        ("spectral_ham.drop_in.context.current_frame", {"functional"}),
+        ("spectral_ham.drop_in.context.current_frame", {"drop_in.functions"}),
     ],
 )
 def test_one_file_alone_mentions(what, where):
@@ -241,7 +98,13 @@ def test_mentions_finds_all_spellings():
         assert not mentions(ast.parse(code), "torch.fft")
 
 
-@pytest.mark.parametrize("name", [name for row in ("L2", "L3", "L4", "L7") for name in ROWS[row]])
+FLOORS = ("backends", "execution", "operators", "potentials", "drop_in")
+FLAGGED = [name for name in SOURCES if name.split(".")[0] in FLOORS]
+    name for name in SOURCES if name.split(".")[0] in ("backends", "execution", "operators", "potentials", "drop_in")
+]
+
+
+@pytest.mark.parametrize("name", FLAGGED)
 def test_the_flag_is_compared_in_the_registry_alone(name):
     """No ``if backend == "fd"`` in the library: what depends on the backend asks its description."""
     compared = [
@@ -293,7 +156,7 @@ def forbidden(tree, *, prints):
 
 @EVERY_FILE
 def test_nothing_forbidden(name):
-    found = [f"line {node.lineno}: {what}" for node, what in forbidden(TREES[name], prints=name == "cli")]
+    found = [f"line {node.lineno}: {what}" for node, what in forbidden(TREES[name], prints=name.startswith("cli"))]
     assert not found
 
 
@@ -309,10 +172,15 @@ def test_forbidden_sees():
 
 
 @EVERY_FILE
-def test_files_are_short(name):
+def test_files_and_functions_are_short(name):
+    """A function's lines are counted without its docstring."""
     lines = SOURCES[name].read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= MAX_LINES
+    assert len(lines) <= LONGER.get(str(SOURCES[name].relative_to(PACKAGE)), MAX_LINES)
     assert not [number for number, line in enumerate(lines, start=1) if "TODO" in line or "FIXME" in line]
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.FunctionDef):
+            prose = len((ast.get_docstring(node, clean=False) or "").splitlines())
+            assert node.end_lineno - node.lineno + 1 - prose <= MAX_BODY, node.name
 
 
 @pytest.mark.parametrize("folder", ["validation", "benchmarks", "docs"])
@@ -340,4 +208,4 @@ def test_importing_loads_nothing_heavy():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     loaded = set(done.stdout.split())
     assert "spectral_ham" in loaded
-    assert loaded - {"spectral_ham", "torch"} <= sys.stdlib_module_names
+    assert loaded - {"spectral_ham", "torch", "lazy_loader", "packaging"} <= sys.stdlib_module_names

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham.execution.layout import add_to, channels_first, channels_last, uninitialized
+from spectral_ham.execution.base import Kind
+from spectral_ham.execution.layout import add_potential, channels_first, channels_last, uninitialized
 from spectral_ham.execution.numba import jit
 
 DTYPES = [torch.complex128, torch.complex64, torch.float64, torch.float32]
@@ -35,6 +36,12 @@ def test_there_and_back(monkeypatch, fused, dtype, shape):
             assert torch.equal(F, X[..., first : first + count].movedim(-1, 0))
             channels_last(F, out, first)
         assert torch.equal(out, X)
+
+
+def add_to(out, V, X):
+    """Out += V∘X by the kernel that is picked for fields like X."""
+    kind = Kind(X.shape, X.dtype, X.device, torch.get_num_threads(), jit.serves(X))
+    add_potential(V, tuple(X.shape[:-1]), kind)(out, X)
 
 
 def diagonals(X):

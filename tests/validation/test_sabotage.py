@@ -4,20 +4,19 @@ Only complex128 claims count: a relative error of 1e-9 is out of their reach by 
 within the rounding of complex64.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import pytest
-import spectral_ham.execution.stencil.sweep as stencil
 import torch
 
 import spectral_ham as sh
 import spectral_ham.backends.finite_difference as fd_backend
 import spectral_ham.backends.spectral as spectral_backend
-import spectral_ham.execution as execution
-import spectral_ham.execution.stencil.slices as slices
-from spectral_ham.backends import ConstantCoefficientOperator
+from spectral_ham.execution import BoundOperator, bound
+from spectral_ham.execution.numba import jit
+from spectral_ham.execution.stencil import shifts
 from spectral_ham.propagators import METHODS, Propagator
 from validation.claim import Claim
 from validation.studies import STUDIES
@@ -27,60 +26,74 @@ pytestmark = pytest.mark.usefixtures("empty_cache")
 
 Patch = pytest.MonkeyPatch
 EVOLUTION = ("temporal_orders", "exact_dynamics", "condensates", "tolerances", "stability_limits")
-"""Studies of what runs in Fourier space, past `execution.run`."""
+"""Studies of what runs in Fourier space, past `Prepared.apply`."""
 FFT, STENCIL = Mode(execution="fft"), Mode(execution="stencil")
 
-genuine_run = execution.run
+genuine_prepared = BoundOperator.prepared
 genuine_weights = fd_backend.second_derivative_weights
 genuine_coefficients = sh.InverseMetric.coefficients
 genuine_second_symbol = spectral_backend.Spectral.second_derivative_symbol
 
 
+class Broken:
+    """A prepared operator, its result or its field changed."""
+
+    def __init__(self, ready: Any, change: Callable[[Callable[..., torch.Tensor], torch.Tensor], torch.Tensor]) -> None:
+        self._ready, self._change = ready, change
+
+    def apply(self, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return what the change makes of A·X + V∘X."""
+        result = self._change(self._ready.apply, X)
+        return result if out is None else out.copy_(result)
+
+
+def break_operators(patch: Patch, change: Callable[[Callable[..., torch.Tensor], torch.Tensor], torch.Tensor]) -> None:
+    """Give every prepared operator the change."""
+    patch.setattr(
+        BoundOperator, "prepared", lambda self, *arguments: Broken(genuine_prepared(self, *arguments), change)
+    )
+
+
 def factor_1e_9(patch: Patch) -> None:
     """H (1 + 1e-9)."""
-    patch.setattr(execution, "run", lambda *arguments: genuine_run(*arguments).mul_(1 + 1e-9))
+    break_operators(patch, lambda apply, X: apply(X).mul_(1 + 1e-9))
 
 
 def axes_swapped(patch: Patch) -> None:
     """g^yy on axis 0 and g^xx on axis 1, as in the kernel that the package replaces."""
 
-    def run(description: ConstantCoefficientOperator, *rest: object) -> torch.Tensor:
-        diagonal = [c for c, (i, j) in zip(description.coefficients, description.terms, strict=True) if i == j]
-        swapped = (*reversed(diagonal), *description.coefficients[len(diagonal) :])
-        return genuine_run(dataclasses.replace(description, coefficients=swapped, prepared={}), *rest)
+    def prepared(self: BoundOperator, *arguments: Any) -> Any:
+        A = self.operator
+        diagonal = [c for c, (i, j) in zip(A.coefficients, A.terms, strict=True) if i == j]
+        swapped = A.with_coefficients((*reversed(diagonal), *A.coefficients[len(diagonal) :]))
+        return genuine_prepared(BoundOperator(swapped, self.execution, self.potential), *arguments)
 
-    patch.setattr(execution, "run", run)
+    patch.setattr(BoundOperator, "prepared", prepared)
 
 
 def not_symmetric(patch: Patch) -> None:
     """A first derivative of relative size 1e-9 leaks in: Hermiticity and parity are lost, a real field stays real."""
 
-    def run(description: ConstantCoefficientOperator, T: torch.Tensor, *rest: object) -> torch.Tensor:
-        result = genuine_run(description, T, *rest)
-        return result + 1e-9 * result.abs().max() / T.abs().max() * (T.roll(1, 0) - T.roll(-1, 0))
+    def change(apply: Callable[..., torch.Tensor], X: torch.Tensor) -> torch.Tensor:
+        result = apply(X)
+        return result + 1e-9 * result.abs().max() / X.abs().max() * (X.roll(1, 0) - X.roll(-1, 0))
 
-    patch.setattr(execution, "run", run)
+    break_operators(patch, change)
 
 
 def single_precision_inside(patch: Patch) -> None:
-    """The field passes through complex64 (or float32) on its way."""
+    """The field passes through complex64 (or float32)."""
 
-    def run(description: ConstantCoefficientOperator, T: torch.Tensor, *rest: object) -> torch.Tensor:
-        narrow = torch.complex64 if T.is_complex() else torch.float32
-        return genuine_run(description, T.to(narrow).to(T.dtype), *rest)
+    def change(apply: Callable[..., torch.Tensor], X: torch.Tensor) -> torch.Tensor:
+        return apply(X.to(torch.complex64 if X.is_complex() else torch.float32).to(X.dtype))
 
-    patch.setattr(execution, "run", run)
+    break_operators(patch, change)
 
 
 def potential_subtracted(patch: Patch) -> None:
     """−V."""
-
-    def run(
-        description: ConstantCoefficientOperator, T: torch.Tensor, V: torch.Tensor | None, *rest: object
-    ) -> torch.Tensor:
-        return genuine_run(description, T, None if V is None else -V, *rest)
-
-    patch.setattr(execution, "run", run)
+    genuine = bound._like_field
+    patch.setattr(bound, "_like_field", lambda values, T: -genuine(values, T))
 
 
 def matrix_transposed(patch: Patch) -> None:
@@ -98,8 +111,8 @@ def zero_padded(patch: Patch) -> None:
         to, length, start = kept
         out.narrow(axis, to, length).add_(X.narrow(axis, start, length), alpha=w)
 
-    patch.setattr(stencil, "fits", lambda *_: False)  # the slices, not the compiled kernels
-    patch.setattr(slices, "_add_shifted", add_shifted)
+    patch.setenv(jit.SWITCH, "0")  # the slices, not the compiled kernels
+    patch.setattr(shifts, "_add_shifted", add_shifted)
 
 
 def wrong_weight(patch: Patch) -> None:
