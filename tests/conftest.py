@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from covers import pairwise
 from hypothesis import settings
 
 import spectral_ham as sh
@@ -14,6 +15,20 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.load_profile("repeatable")
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a pairwise cover of the cases of every test that is marked so."""
+    families: dict[tuple[object, str], list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("pairwise") is not None:
+            families.setdefault((item.parent, item.originalname), []).append(item)
+    left_out: set[pytest.Item] = set()
+    for family in families.values():
+        choices = [[(name, repr(value)) for name, value in item.callspec.params.items()] for item in family]
+        kept = pairwise([tuple(sorted(case)) for case in choices])
+        left_out.update(item for number, item in enumerate(family) if number not in kept)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def process_state() -> tuple[object, ...]:

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from helpers import field
 
 import spectral_ham as sh
+from oracles.fields import field
 from spectral_ham._internal.memo import geometry_memo
 from spectral_ham.backends import FiniteDifference, get_backend
 from spectral_ham.drop_in import context

@@ -12,7 +12,9 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import (
+
+import spectral_ham as sh
+from oracles.problems import (
     ALL_DTYPES,
     COMPLEX,
     COMPLEX_POTENTIALS,
@@ -24,8 +26,6 @@ from strategies import (
     permuted,
     problems,
 )
-
-import spectral_ham as sh
 
 C = 16
 many = settings(max_examples=100, deadline=None)

@@ -1,11 +1,15 @@
 """The cases that several studies share: ugly on purpose, so that no symmetry hides a mistake."""
 
 import math
+from typing import Literal, TypeAlias, cast
 
 import torch
 
 import spectral_ham as sh
 from spectral_ham.potentials import PotentialLike
+
+Backend: TypeAlias = Literal["spectral", "fd"]
+Execution: TypeAlias = Literal["auto", "measure", "fft", "dense", "stencil"]
 
 HBAR, MASS, V0 = 0.7, 1.3, 0.9
 UNITS = {"hbar": HBAR, "mass": MASS}
@@ -45,9 +49,9 @@ def hamiltonian(
         potential=V,
         hbar=HBAR,
         mass=MASS,
-        backend=backend,
+        backend=cast(Backend, backend),
         stencil_order=stencil_order,
-        execution=execution,
+        execution=cast(Execution, execution),
     )
 
 

@@ -1,17 +1,11 @@
 """What the studies of time evolution share: a potential that does not commute, a field, references, distances."""
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 import spectral_ham as sh
 from validation.cases import budget, random_field
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, Any]
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -42,29 +36,3 @@ def gap(T: torch.Tensor, expected: torch.Tensor) -> float:
 def phase_budget(H: sh.Hamiltonian, time: float, steps: int = 1) -> float:
     """Return 16 eps·(steps + |t|·max|E|/ħ): each step rounds once, and so does the phase E·t/ħ."""
     return budget(torch.complex128) * (steps + abs(time) * max(map(abs, H.spectral_bounds())) / float(H.hbar))
-
-
-def dense_flow(H: sh.Hamiltonian, z: complex, T: torch.Tensor) -> torch.Tensor:
-    """Return e^{zH} T by the matrix exponential (Padé), for an H that acts on all channels alike."""
-    from scipy.linalg import expm
-
-    columns = T.reshape(H.torus.size, -1).to(torch.complex128).numpy()
-    return torch.from_numpy(expm(z * H.as_matrix().numpy()) @ columns).reshape(T.shape)
-
-
-def integrated(H: sh.Hamiltonian, T: torch.Tensor, time: float) -> torch.Tensor:
-    """Return T(time) by DOP853 to 1e-12, which shares nothing with the package but H: for V(t) and V[T]."""
-    from scipy.integrate import solve_ivp
-
-    K = H.with_potential(None).as_matrix().to(torch.complex128)
-
-    def rate(t: float, y: "Array") -> "Array":
-        Y = torch.from_numpy(y).reshape(T.shape)
-        V = H.potential_at(t, Y)
-        HY = (K @ Y.reshape(H.torus.size, -1)).reshape(T.shape)
-        HY = HY if V is None else HY + V.apply(Y)
-        slope: Array = (-1j / float(H.hbar) * HY).flatten().numpy()
-        return slope
-
-    found = solve_ivp(rate, (0.0, time), T.flatten().numpy(), method="DOP853", rtol=1e-12, atol=1e-14)
-    return torch.from_numpy(found.y[:, -1]).reshape(T.shape)

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tqdm import tqdm
 
+from validation.cases import Execution
 from validation.claim import Claim
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EXECUTIONS = {"spectral": ("fft", "dense", "auto"), "fd": ("stencil", "fft", "dense", "auto")}
+EXECUTIONS: dict[str, tuple[Execution, ...]] = {
+    "spectral": ("fft", "dense", "auto"),
+    "fd": ("stencil", "fft", "dense", "auto"),
+}
 """The ways of running each backend. `fft` is torch.fft.fft2 on a 2-D grid."""
 
 
@@ -26,16 +30,16 @@ class Mode:
     """
 
     full: bool = False
-    execution: str | None = None
+    execution: Execution | None = None
 
-    def executions(self, backend: str) -> tuple[str, ...]:
+    def executions(self, backend: str) -> tuple[Execution, ...]:
         """Return the executions of ``backend`` to validate; one that it does not have is replaced by "auto"."""
         able = EXECUTIONS[backend]
         if self.execution is None:
             return able
         return (self.execution,) if self.execution in (*able, "measure") else ("auto",)
 
-    def default(self, backend: str) -> str:
+    def default(self, backend: str) -> Execution:
         """Return the execution for claims that need only one: "fft" for spectral, "stencil" for fd."""
         return self.executions(backend)[0]
 

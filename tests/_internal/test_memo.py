@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from helpers import TORUS, field
 
 import spectral_ham as sh
+from oracles.fields import TORUS, field
 from spectral_ham._internal.memo import Memo, geometry_memo, normalized_device
 
 HANG = 10.0

@@ -77,6 +77,7 @@ def growth(H, T, method, dt, steps, imaginary=False):
 BOUNDS = {"rk4": 1.0 + 1e-12, "leapfrog": 2 + (math.sqrt(2) + 1) / math.sqrt(1 - 0.99**2), "euler": 1.0}
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("backend", "order"), BACKENDS)
 @pytest.mark.parametrize("kind", POTENTIALS)
 @pytest.mark.parametrize("method", ["rk4", "leapfrog"])
@@ -170,6 +171,7 @@ def test_etdrk4_in_imaginary_time():
 # Splittings
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("backend", ["spectral", "fd"])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("method", SCHEMES)

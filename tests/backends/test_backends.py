@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from helpers import (
-    BACKEND_IDS,
-    BACKENDS,
+from numpy.testing import assert_allclose
+
+import spectral_ham as sh
+from oracles.dense import (
     FIRST_WEIGHTS,
-    ORDERS,
     SECOND_WEIGHTS,
     act,
     axis_matrix,
@@ -20,14 +20,8 @@ from helpers import (
     circulant,
     dense_laplacian,
     dense_symbol,
-    eps,
-    field,
-    largest,
-    metric,
 )
-from numpy.testing import assert_allclose
-
-import spectral_ham as sh
+from oracles.fields import BACKEND_IDS, BACKENDS, ORDERS, eps, field, largest, metric
 from spectral_ham.backends import BACKENDS as REGISTRY
 from spectral_ham.backends import Backend, FiniteDifference, Spectral, Stencil, get_backend
 from spectral_ham.backends.finite_difference import first_derivative_weights, second_derivative_weights

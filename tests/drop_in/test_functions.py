@@ -89,6 +89,7 @@ def test_the_1d_laplacians_act_along_their_own_axis(backend):
 # Numbers
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(7, 10, 2, 2), (3, 5, 1, 1), (28, 9, 4, 4)])
 @pytest.mark.parametrize("backend", ["fd", "spectral"])
@@ -566,6 +567,7 @@ def test_drop_ins_compile_without_a_graph_break(backend, with_V):
     assert torch.equal(f(permuted, g), step(T, g))
 
 
+@pytest.mark.pairwise
 @compiles
 @pytest.mark.usefixtures("fresh_compiler")
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def uses_of(backend, execution, metric):
 USES = ["kept Hamiltonian", "kept Laplacian", "kept function", "fresh Hamiltonian", "fresh function", "drop-in"]
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
 @pytest.mark.parametrize(("backend", "execution"), WAYS)
 @pytest.mark.parametrize("metric", METRICS)
@@ -87,6 +88,7 @@ def test_what_was_warmed_in_inference_mode_serves_autograd_and_back(use, metric,
     assert torch.equal(with_autograd(uses_of(backend, execution, metric)[use], dtype), gradient)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
 @pytest.mark.parametrize(("backend", "execution"), WAYS)
 @pytest.mark.parametrize("metric", METRICS)
@@ -237,6 +239,7 @@ def gradients(T, g, backend, execution):
     return torch.cat([T.grad.flatten(), g.grad])
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("case", autocast_cases())
 def test_autocast_changes_nothing(case):
     compute = autocast_cases()[case]

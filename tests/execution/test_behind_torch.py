@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
-from helpers import field
 from numpy.testing import assert_allclose
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import spectral_ham as sh
+from oracles.fields import field
 from spectral_ham.operators.window import window
 from spectral_ham.propagators import SCHEMES, Chebyshev, Exact, Splitting, propagator, reversible_advance
 

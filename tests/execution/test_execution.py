@@ -8,22 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from helpers import (
-    DTYPES,
-    FULL_METRIC,
-    HBAR,
-    MASS,
-    TORUS,
-    backward_bound,
-    executions,
-    field,
-    largest,
-    peak_bytes,
-)
+from helpers import peak_bytes
 from numpy.testing import assert_allclose
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
+from oracles.dense import backward_bound
+from oracles.fields import DTYPES, FULL_METRIC, HBAR, MASS, TORUS, executions, field, largest
 from spectral_ham.execution import EXECUTIONS
 from spectral_ham.execution import fft as fourier
 from spectral_ham.execution.numba import jit
@@ -68,6 +59,7 @@ def assert_same(result, expected, bound):
 # All executions agree, for every grid, layout and potential
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("channels", [(), (1,), (3,), (2, 2), (17,), (2, 1, 3)], ids=str)
 @pytest.mark.parametrize("shape", [(31,), (12,), (3, 3), (13, 8), (8, 13), (5, 31), (4, 3, 5)], ids=str)
@@ -103,6 +95,7 @@ FIELD_LAYOUTS = {
 }
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float64], ids=str)
 @pytest.mark.parametrize("layout", FIELD_LAYOUTS)
 @EVERY_RUN
@@ -115,6 +108,7 @@ def test_the_layout_of_T_does_not_matter(backend, execution, layout, dtype):
     assert torch.equal(T, before)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float64], ids=str)
 @pytest.mark.parametrize("layout", [*LAYOUTS, "scalar, transposed", "scalar, conjugated", "scalar, expanded"])
 @EVERY_RUN
@@ -133,6 +127,7 @@ def test_the_layout_of_V_does_not_matter(backend, execution, layout, dtype):
     assert_same(given(T), plain(T), rounding(plain, T))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("elementwise", [False, True], ids=["scalar", "elementwise"])
 @pytest.mark.parametrize("V_dtype", [torch.float32, torch.float64, torch.complex64, torch.complex128], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64, torch.complex128], ids=str)
@@ -152,6 +147,7 @@ def test_V_is_cast_to_the_precision_of_T(backend, execution, dtype, V_dtype, ele
 # Writing into out=
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("name", ["none", "scalar", "complex", "elementwise", "matrix"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @EVERY_RUN
@@ -221,6 +217,7 @@ def count_ops(part):
         yield seen
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("channels", [(), (1,), (2, 3)], ids=str)
 @pytest.mark.parametrize("backend", ["spectral", "fd"])
@@ -317,6 +314,7 @@ def test_V_is_seen_when_it_has_been_written_into(backend, execution):
 NUMBERS = 256  # bytes for a handful of Python numbers that torch wraps as 0-d tensors
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("name", ["none", "scalar", "complex", "elementwise"])
 @pytest.mark.parametrize("channels", [(), (16,)], ids=["one channel", "16 channels"])
 @pytest.mark.parametrize("kind", ["diagonal", "full"])
@@ -431,6 +429,7 @@ def test_the_newer_precision_settings_do_not_reach_H():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @EVERY_RUN
 def test_autocast_does_not_reach_H(backend, execution, dtype):

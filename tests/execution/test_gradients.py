@@ -95,6 +95,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("backend", "execution"), WAYS)
 @pytest.mark.parametrize("names", [(kind,) for kind in KINDS] + PAIRS, ids="+".join)
 def test_first_derivatives(names, backend, execution):

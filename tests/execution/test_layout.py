@@ -20,6 +20,7 @@ def field(shape, dtype=torch.complex64, seed=2):
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.pairwise
 @FUSED
 @EVERY_DTYPE
 @pytest.mark.parametrize("shape", [(5, 7, 13), (33, 1), (64, 32, 16), (3, 4, 5, 2)], ids=str)

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from helpers import field
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
+from oracles.fields import field
 from spectral_ham._internal.memo import Memo
 from spectral_ham.execution import EXECUTIONS, bound, planner
 from spectral_ham.execution.numba import jit

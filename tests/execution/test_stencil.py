@@ -9,10 +9,10 @@ import warnings
 
 import pytest
 import torch
-from helpers import DTYPES, ORDERS, eps, field, largest
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
+from oracles.fields import DTYPES, ORDERS, eps, field, largest
 from spectral_ham.execution.base import Kind
 from spectral_ham.execution.numba import jit
 from spectral_ham.execution.stencil import fused
@@ -60,6 +60,7 @@ def bound(w, X, V=None, S=None):
     return 4 * eps(X.dtype) * (total * largest(X) + (0 if S is None else 2 * largest(S)))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", REAL, ids=str)
 @pytest.mark.parametrize("reals", REALS)
 @EVERY_ORDER
@@ -76,6 +77,7 @@ def test_kernels_and_slices_agree(shape, order, reals, dtype):
             assert_allclose(result, expected, rtol=0, atol=bound(w, X, V, source))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("reals", [1, 2, 16])
 @EVERY_ORDER
 @EVERY_GRID

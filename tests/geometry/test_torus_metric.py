@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from helpers import GRIDS, TORUS, eps, field
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
+from oracles.fields import GRIDS, TORUS, eps, field
 
 
 def test_axis_0_is_x():

@@ -68,6 +68,7 @@ def packet(torus, center, width, k):
 # What all of them promise
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_results_are_real_tensors_in_the_precision_of_the_field(name, dtype):

@@ -6,7 +6,12 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from helpers import (
+from numpy.testing import assert_allclose
+from scipy.sparse.linalg import eigsh
+
+import spectral_ham as sh
+from oracles.dense import act, backward_bound, dense_laplacian, dense_symbol, spectral_matrix
+from oracles.fields import (
     BACKEND_IDS,
     BACKENDS,
     DTYPES,
@@ -15,22 +20,13 @@ from helpers import (
     KINETIC,
     MASS,
     TORUS,
-    act,
-    backward_bound,
-    dense_laplacian,
-    dense_symbol,
     eps,
     executions,
     field,
     given_metric,
     largest,
     metric,
-    spectral_matrix,
 )
-from numpy.testing import assert_allclose
-from scipy.sparse.linalg import eigsh
-
-import spectral_ham as sh
 
 EVERY_BACKEND = pytest.mark.parametrize(("backend", "order"), BACKENDS, ids=BACKEND_IDS)
 EVERY_METRIC = pytest.mark.parametrize("kind", ["diagonal", "full"])
@@ -80,6 +76,7 @@ def test_closed_forms_are_the_sums_over_modes(n, derivative):
     assert_allclose(spectral_matrix(n, length, derivative), total, rtol=0, atol=bound)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @EVERY_METRIC
@@ -99,6 +96,7 @@ def test_laplacian(backend, order, execution, kind, ndim, dtype):
     assert_allclose(result, act(matrix, T), rtol=0, atol=backward_bound(dtype, symbol_max, T))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", POTENTIALS)
 @EVERY_METRIC
@@ -124,6 +122,7 @@ def test_hamiltonian(backend, order, execution, kind, name, dtype):
     assert_allclose(result.to(torch.complex128), expected, rtol=0, atol=bound)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("per_point", [False, True], ids=["one matrix", "one per point"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @EVERY_BACKEND
@@ -150,6 +149,7 @@ def test_matrix_potential(backend, order, dtype, per_point):
     assert_allclose(H(T), expected, rtol=0, atol=bound)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("name", ["real scalar", "complex scalar"])
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @EVERY_METRIC
@@ -173,6 +173,7 @@ def test_as_matrix(backend, order, kind, ndim, name):
     assert_allclose(M, expected, rtol=0, atol=bound)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("channels", [(), (2, 3)], ids=["one channel", "2×3 channels"])
 @pytest.mark.parametrize("name", POTENTIALS)
 @EVERY_BACKEND

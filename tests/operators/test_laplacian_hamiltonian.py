@@ -9,7 +9,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from helpers import (
+from numpy.testing import assert_allclose
+from scipy.linalg import expm
+
+import spectral_ham as sh
+from oracles.dense import act, backward_bound, dense_laplacian, dense_symbol
+from oracles.fields import (
     BACKEND_IDS,
     BACKENDS,
     DTYPES,
@@ -18,10 +23,6 @@ from helpers import (
     KINETIC,
     MASS,
     TORUS,
-    act,
-    backward_bound,
-    dense_laplacian,
-    dense_symbol,
     eps,
     executions,
     field,
@@ -29,10 +30,6 @@ from helpers import (
     largest,
     metric,
 )
-from numpy.testing import assert_allclose
-from scipy.linalg import expm
-
-import spectral_ham as sh
 
 EVERY_BACKEND = pytest.mark.parametrize(("backend", "order"), BACKENDS, ids=BACKEND_IDS)
 EVERY_RUN = pytest.mark.parametrize(
@@ -95,6 +92,7 @@ def test_energy_takes_any_layout_and_time():
 # Bounds and symbols
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("kind", ["diagonal", "full"])
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @EVERY_BACKEND
@@ -200,6 +198,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", FUNCTIONS)
 @EVERY_BACKEND

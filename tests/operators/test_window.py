@@ -43,6 +43,7 @@ def bound(H, T, coefficients):
     return 16 * torch.finfo(T.dtype.to_real()).eps * len(coefficients) * growth * float(T.abs().max())
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("backend", ["spectral", "fd"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("ndim", "channels"), [(1, ()), (2, ()), (2, (2, 3)), (3, (2,))])

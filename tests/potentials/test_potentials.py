@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import DTYPES, TORUS, eps, field
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
+from oracles.fields import DTYPES, TORUS, eps, field
 from spectral_ham.drop_in.create_potential import POTENTIAL_TYPES
 
 P = sh.potentials

@@ -57,6 +57,7 @@ def stages(scheme, n):
 # Both engines, and the dense exponential of every factor
 
 
+@pytest.mark.pairwise
 @BACKENDS
 @pytest.mark.parametrize("dtype", [*COMPLEX, torch.float32], ids=str)
 @pytest.mark.parametrize("shape", [(6, 7), (8, 4), (13, 13), (4, 17)], ids=str)
@@ -126,6 +127,7 @@ POTENTIALS = {
 }
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("dtype", COMPLEX, ids=str)
 @pytest.mark.parametrize("name", POTENTIALS)

@@ -6,10 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import solve_ivp
-from scipy.linalg import expm
 
 import spectral_ham as sh
+from oracles.flows import columns_of, dense_flow, integrated
 from spectral_ham.propagators import METHODS, TO_TOLERANCE, CrankNicolson, Exact, Lanczos, SolverError, propagator
 from spectral_ham.propagators.etdrk4 import etdrk4_weights
 
@@ -48,19 +47,6 @@ def field(*channels, seed=3, torus=TORUS):
     return T / T.norm()
 
 
-def dense(H, channels=()):
-    """Return H as a matrix, column by column."""
-    n = H.torus.size * math.prod(channels)
-    units = torch.eye(n, dtype=torch.complex128).reshape(n, *H.torus.shape, *channels)
-    return np.stack([H(unit).flatten().numpy() for unit in units], axis=1)
-
-
-def flow(H, z, T):
-    """Return e^{zH} T by the dense exponential."""
-    M = dense(H, T.shape[H.torus.ndim :])
-    return torch.from_numpy(expm(z * M) @ T.flatten().to(torch.complex128).numpy()).reshape(T.shape)
-
-
 PROBLEMS = {
     "V": (profile(), (), 0.0),
     "V(t)": (driven, (), 0.3),
@@ -73,15 +59,7 @@ def reference(problem, backend):
     """Return T after TIME by DOP853, which shares nothing with ours."""
     V, channels, t0 = PROBLEMS[problem]
     H, T = hamiltonian(V, backend), field(*channels)
-    K = torch.from_numpy(dense(hamiltonian(backend=backend)))
-
-    def rate(t, y):
-        Y = torch.from_numpy(y).reshape(T.shape)
-        KY = (K @ Y.reshape(TORUS.size, -1)).reshape(T.shape)
-        return (-1j / HBAR * (KY + H.potential_at(t, Y).apply(Y))).flatten().numpy()
-
-    found = solve_ivp(rate, (t0, t0 + TIME), T.flatten().numpy(), method="DOP853", rtol=1e-12, atol=1e-14)
-    return torch.from_numpy(found.y[:, -1]).reshape(T.shape)
+    return integrated(H, T, TIME, t0)
 
 
 def errors(method, H, T, expected, steps, t0=0.0, imaginary=False):
@@ -128,7 +106,7 @@ def test_order(method, problem, backend):
 @BOTH
 def test_order_in_imaginary_time(method, order, backend):
     H, T = hamiltonian(profile(), backend), field().real.contiguous()
-    expected = flow(H, -TIME / HBAR, T).real
+    expected = dense_flow(H, -TIME / HBAR, T).real
     after = propagator(method, H, 0.01, imaginary=True)(T)
     assert after.dtype == torch.float64
     assert_order(
@@ -144,8 +122,8 @@ def test_error_constant(method, power, constant, steps, backend):
     """A rational R(zH) = e^{zH}(1 + C (zH)^p + …) is wrong by n·C (zH)^p e^{nzH} T after n steps, here to 2 %."""
     H, T = hamiltonian(profile(), backend), field()
     z = -1j * TIME / steps / HBAR
-    expected = flow(H, steps * z, T)
-    zH = z * dense(H)
+    expected = dense_flow(H, steps * z, T)
+    zH = z * columns_of(H)
     predicted = steps * constant * np.linalg.matrix_power(zH, power) @ expected.flatten().numpy()
     error = (propagator(method, H, TIME / steps).advance(T, steps) - expected).flatten().numpy()
     assert np.linalg.norm(error - predicted) <= 0.02 * np.linalg.norm(predicted)
@@ -217,7 +195,7 @@ def test_crank_nicolson_meets_its_tolerance_and_says_when_it_cannot():
 def test_they_reach_1e_minus_12(method, imaginary, backend):
     H = hamiltonian(profile(), backend)
     T = field().real.contiguous() if imaginary else field()
-    expected = flow(H, (-1 if imaginary else -1j) * 2.0 / HBAR, T)
+    expected = dense_flow(H, (-1 if imaginary else -1j) * 2.0 / HBAR, T)
     found = METHODS[method](H, 2.0, imaginary, tol=2e-13)(T)
     growth = math.exp(max(0.0, -H.spectral_bounds()[0] * 2.0 / HBAR)) if imaginary else 1.0
     assert float((found - expected).norm()) <= 1e-12 * growth
@@ -269,7 +247,7 @@ def test_tol_is_a_bound(method, dtype):
         dt *= (-1) ** (seed // 2)
         tol = 10.0 ** rng.uniform(-10 if dtype == torch.complex128 else -4, -1)
         found = METHODS[method](H, dt, tol=tol, **small(method, seed))(T)
-        error = float((found - flow(H, -1j * dt / H.hbar, T)).norm() / T.to(torch.complex128).norm())
+        error = float((found - dense_flow(H, -1j * dt / H.hbar, T)).norm() / T.to(torch.complex128).norm())
         assert error <= tol, (seed, error, tol)
 
 
@@ -281,13 +259,13 @@ def test_tol_is_a_bound_in_imaginary_time(method):
         tol = 10.0 ** rng.uniform(-10, -1)
         found = METHODS[method](H, dt, True, tol=tol, **small(method, seed))(T)
         growth = math.exp(max(0.0, -H.spectral_bounds()[0] * dt / H.hbar))
-        error = float((found - flow(H, -dt / H.hbar, T)).norm() / T.norm())
+        error = float((found - dense_flow(H, -dt / H.hbar, T)).norm() / T.norm())
         assert error <= tol * growth, (seed, error, tol)
 
 
 def test_a_smaller_krylov_space_takes_more_substeps_to_the_same_tolerance():
     H, T = hamiltonian(profile()), field()
-    expected = flow(H, -1j / HBAR, T)
+    expected = dense_flow(H, -1j / HBAR, T)
     spent = []
     for m in (6, 24):
         stepper = Lanczos(H, 1.0, tol=1e-9, krylov_dim=m)
@@ -330,6 +308,7 @@ KINDS = {
 }
 
 
+@pytest.mark.pairwise
 @BOTH
 @pytest.mark.parametrize("case", KINDS)
 @pytest.mark.parametrize("time", [0.0, 0.7, -2.5, 400.0])
@@ -342,8 +321,8 @@ def test_exact_is_exact(case, time, backend):
     assert stepper.is_unitary == (case != "constant complex V")
     if case == "constant complex V" and abs(time) > 100:
         return  # e^{0.2·400/ħ} is nothing to compare
-    scale = np.abs(np.linalg.eigvals(dense(H, (2,)))).max() * abs(time) / HBAR
-    expected = flow(H, -1j * time / HBAR, T)
+    scale = np.abs(np.linalg.eigvals(columns_of(H, (2,)))).max() * abs(time) / HBAR
+    expected = dense_flow(H, -1j * time / HBAR, T)
     assert float((stepper(T) - expected).norm() / expected.norm()) <= 64 * EPS * (1 + scale)
 
 
@@ -365,7 +344,7 @@ def test_exact_in_imaginary_time(case):
     T = T.real.contiguous() if H.is_real else T
     found = Exact(H, 1.5, True)(T)
     assert found.dtype == T.dtype
-    assert float((found - flow(H, -1.5 / HBAR, T)).norm()) <= 1e-13
+    assert float((found - dense_flow(H, -1.5 / HBAR, T)).norm()) <= 1e-13
 
 
 @pytest.mark.parametrize("case", KINDS)
@@ -414,6 +393,7 @@ def test_what_is_called_unitary_keeps_the_norm(method):
     assert stepper.is_unitary == (method not in ("rk4", "etdrk4", "magnus4", "chebyshev", "lanczos"))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.float32, torch.float64])
 def test_dtypes(method, dtype):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from helpers import count_ops
-from scipy.integrate import solve_ivp
 from scipy.linalg import expm, expm_frechet
 
 import spectral_ham as sh
+from oracles.flows import columns_of, dense_flow, integrated
 from spectral_ham.propagators import SCHEMES, propagator
 from spectral_ham.propagators.splitting.schemes import compose
 
@@ -67,13 +67,6 @@ def matrix_potential():
     return sh.MatrixPotential(V)
 
 
-def dense(H, channels=()):
-    """Return H as a matrix, column by column."""
-    n = TORUS.size * math.prod(channels)
-    units = torch.eye(n, dtype=torch.complex128).reshape(n, *TORUS.shape, *channels)
-    return np.stack([H(unit).flatten().numpy() for unit in units], axis=1)
-
-
 PROBLEMS = {
     "V": (profile(), (), 0.0),
     "complex V": (profile() - 0.6j * profile(1.0), (), 0.0),
@@ -96,17 +89,7 @@ def reference(problem, backend):
     """Return T after TIME: by the dense exponential, or by DOP853 where H changes, which shares nothing with ours."""
     V, channels, t0 = PROBLEMS[problem]
     H, T = hamiltonian(V, backend), field(*channels)
-    if problem in STATIC:
-        return torch.from_numpy(expm(-1j * TIME / HBAR * dense(H, channels)) @ T.flatten().numpy()).reshape(T.shape)
-    K = torch.from_numpy(dense(hamiltonian(backend=backend)))
-
-    def rate(t, y):
-        Y = torch.from_numpy(y).reshape(T.shape)
-        KY = (K @ Y.reshape(TORUS.size, -1)).reshape(T.shape)
-        return (-1j / HBAR * (KY + H.potential_at(t, Y).apply(Y))).flatten().numpy()
-
-    found = solve_ivp(rate, (t0, t0 + TIME), T.flatten().numpy(), method="DOP853", rtol=1e-12, atol=1e-14)
-    return torch.from_numpy(found.y[:, -1]).reshape(T.shape)
+    return dense_flow(H, -1j * TIME / HBAR, T) if problem in STATIC else integrated(H, T, TIME, t0)
 
 
 def errors(method, H, T, expected, steps, t0=0.0, imaginary=False):
@@ -167,6 +150,7 @@ def test_the_norm_is_kept_where_it_is_said_to_be(scheme):
 # Orders and constants
 
 
+@pytest.mark.pairwise
 @BOTH
 @pytest.mark.parametrize("problem", PROBLEMS)
 @ALL
@@ -197,7 +181,7 @@ def test_error_constant(scheme, backend):
     [V, [V, K]]/24) + …; a perturbation z^p G of zH moves e^{nzH} T by its Fréchet derivative.
     """
     H, T, n = hamiltonian(profile(), backend), field(), STEPS[scheme]
-    K, V = dense(hamiltonian(backend=backend)), np.diag(profile().flatten().numpy())
+    K, V = columns_of(hamiltonian(backend=backend)), np.diag(profile().flatten().numpy())
     z = -1j * TIME / n / HBAR
 
     def bracket(a, b):
@@ -217,7 +201,7 @@ def test_error_constant(scheme, backend):
 @pytest.mark.parametrize("scheme", ["lie", "strang"])
 def test_order_in_imaginary_time(scheme, backend):
     H, T = hamiltonian(profile(), backend), field().real
-    expected = torch.from_numpy(expm(-TIME / HBAR * dense(H).real) @ T.flatten().numpy()).reshape(T.shape)
+    expected = torch.from_numpy(expm(-TIME / HBAR * columns_of(H).real) @ T.flatten().numpy()).reshape(T.shape)
     assert propagator(scheme, H, 0.1, imaginary=True)(T).dtype == torch.float64
     assert_order(SCHEMES[scheme].order, errors(scheme, H, T, expected, STEPS[scheme], imaginary=True))
 

@@ -8,7 +8,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.exact import SECOND_DERIVATIVE_WEIGHTS, ManufacturedField, plane_wave
-from validation.cases import DIAGONAL, KINETIC, ORDERS, budget, hamiltonian, random_field, ugly_torus
+from validation.cases import DIAGONAL, KINETIC, ORDERS, Execution, budget, hamiltonian, random_field, ugly_torus
 from validation.claim import Claim
 from validation.study import Mode, Result, Study
 from validation.waves import AMPLITUDE, largest_energy
@@ -104,7 +104,7 @@ def _rolled_copies(order: int, execution: str) -> Claim:
     )
 
 
-def _bump_on_the_seam(execution: str) -> Claim:
+def _bump_on_the_seam(execution: Execution) -> Claim:
     torus = sh.Torus((40, 35), lengths=(2.9, 4.7), origin=(-0.4, 1.1))
     field = ManufacturedField(torus, kappa=(0.8, 0.5), modes=(1, -1), center=torus.origin, channels=(2,))
     lap = sh.Laplacian(torus, inverse_metric=DIAGONAL, execution=execution)

@@ -10,7 +10,7 @@ import torch
 import spectral_ham as sh
 from spectral_ham.eigen.ground_state import ground_state
 from spectral_ham.exact import CosineLattice, plane_wave
-from spectral_ham.propagators import propagator
+from spectral_ham.propagators import METHODS
 from validation.cases import FULL, HBAR, MASS, UNITS, hamiltonian, torus_of, ugly_torus
 from validation.claim import Claim
 from validation.dynamics import gap, phase_budget
@@ -162,7 +162,7 @@ def _condensate(mode: Mode, torus: sh.Torus, metric: sh.InverseMetric, backend: 
 
 
 def _steps(H: sh.Hamiltonian, T: torch.Tensor, method: str, time: float, steps: int) -> torch.Tensor:
-    return propagator(method, H, time / steps).advance(T, steps)
+    return METHODS[method](H, time / steps).advance(T, steps)
 
 
 STUDY = Study("condensates", "Condensates and ground states against their exact solutions", run)

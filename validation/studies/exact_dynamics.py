@@ -9,7 +9,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.exact import CosineLattice, plane_wave, plane_wave_energy
-from spectral_ham.propagators import propagator
+from spectral_ham.propagators import METHODS
 from validation.cases import DIAGONAL, FULL, HBAR, MASS, UNITS, V0, hamiltonian, random_field, torus_of, ugly_torus
 from validation.claim import Claim
 from validation.dynamics import coupled_potential, gap, phase_budget, smooth_field
@@ -42,9 +42,7 @@ def _plane_waves(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
                 name=f"plane wave, {backend}, {method}: phase −Et/ħ",
                 formula=f"{BUDGET}, and 1e-12 for methods with a tolerance",
                 source="Fourier; the fd symbol as in fd_symbol",
-                measured=gap(
-                    propagator(method, H, time / steps).advance(T, steps), cmath.exp(-1j * E * time / HBAR) * T
-                ),
+                measured=gap(METHODS[method](H, time / steps).advance(T, steps), cmath.exp(-1j * E * time / HBAR) * T),
                 bound=phase_budget(H, time, 10 * steps) + steps * extra,
             )
         x = E * time / steps / (2 * HBAR)
@@ -53,7 +51,7 @@ def _plane_waves(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
             name=f"plane wave, {backend}, crank_nicolson: its phase factor",
             formula=f"((1 − iEdt/2ħ)/(1 + iEdt/2ħ))^n; {BUDGET}",
             source="Crank & Nicolson (1947), doi:10.1017/S0305004100023197",
-            measured=gap(propagator("crank_nicolson", H, time / steps).advance(T, steps), factor * T),
+            measured=gap(METHODS["crank_nicolson"](H, time / steps).advance(T, steps), factor * T),
             bound=phase_budget(H, time, steps),
         )
 
@@ -116,7 +114,7 @@ def _gauge(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
         c = polynomial[:order]
         shifted = H.with_potential(lambda t, c=c: U + sum(a * t**n for n, a in enumerate(c)))
         integral = sum(a * time ** (n + 1) / (n + 1) for n, a in enumerate(c))
-        plain, moved = (propagator(method, X, time / steps).advance(T, steps) for X in (H, shifted))
+        plain, moved = (METHODS[method](X, time / steps).advance(T, steps) for X in (H, shifted))
         yield claim(
             name=f"gauge shift V + c(t), c of degree {order - 1}: {method}",
             formula=f"T' = e^(−(i/ħ)∫c dt) T; {BUDGET}, 1e-12 per exponential for Magnus",
@@ -142,7 +140,7 @@ def _rabi(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
             name=f"Rabi oscillation, detuned, complex coupling: {method}",
             formula=f"c_1 = cos(Wt/ħ) − i(δ/W) sin, c_2 = −i(Ω*/W) sin, W² = δ² + |Ω|²; {BUDGET}",
             source="e^(−iVt/ħ) of a 2×2 matrix commutes with K",
-            measured=gap(propagator(method, H, time / steps).advance(T, steps), expected),
+            measured=gap(METHODS[method](H, time / steps).advance(T, steps), expected),
             bound=phase_budget(H, time, 10 * steps) + steps * extra,
         )
 
@@ -212,7 +210,7 @@ def _long_times(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
 
 
 def _leap(H: sh.Hamiltonian, T: torch.Tensor, time: float, method: str) -> torch.Tensor:
-    return propagator(method, H, time)(T)
+    return METHODS[method](H, time)(T)
 
 
 STUDY = Study("exact_dynamics", "Motions that are known exactly, by every method that should follow them", run)

@@ -8,7 +8,7 @@ import torch
 
 import spectral_ham as sh
 from spectral_ham.exact import CosineLattice
-from validation.cases import FULL, V0, budget, hamiltonian, random_field, ugly_torus
+from validation.cases import FULL, V0, Backend, budget, hamiltonian, random_field, ugly_torus
 from validation.claim import Claim
 from validation.study import Mode, Result, Study
 from validation.waves import all_modes, energies, largest_energy, wave_chunks
@@ -163,7 +163,7 @@ def _energy(case: Case) -> Claim:
     )
 
 
-def _symbol(backend: str, order: int) -> Claim:
+def _symbol(backend: Backend, order: int) -> Claim:
     lap = sh.Laplacian(ugly_torus(), inverse_metric=METRIC, backend=backend, stencil_order=order)
     return _claim(
         name=f"{backend} {order if backend == 'fd' else ''}".strip() + ": symbol of ∇²_g ≤ 0, and 0 at k = 0",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 import spectral_ham as sh
+from oracles.flows import dense_flow, integrated
 from spectral_ham.convergence import ConvergenceStudy, study_errors
 from spectral_ham.potentials import PotentialLike
-from spectral_ham.propagators import propagator
+from spectral_ham.propagators import METHODS
 from validation.cases import FULL, hamiltonian, torus_of
 from validation.claim import Claim
-from validation.dynamics import coupled_potential, dense_flow, gap, integrated, smooth_field
+from validation.dynamics import coupled_potential, gap, smooth_field
 from validation.figures import draw_panels
 from validation.orders import order_claims
 from validation.study import Mode, Plot, Result, Study
@@ -104,7 +105,7 @@ def _study(
     H: sh.Hamiltonian, T: torch.Tensor, exact: torch.Tensor, case: Case, label: str, constant: float | None = None
 ) -> ConvergenceStudy:
     def error(n: int) -> float:
-        return gap(propagator(case.method, H, TIME / n).advance(T, n), exact)
+        return gap(METHODS[case.method](H, TIME / n).advance(T, n), exact)
 
     return study_errors(
         error,

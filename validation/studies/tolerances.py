@@ -6,23 +6,26 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 
 import spectral_ham as sh
+from oracles.flows import integrated
 from spectral_ham.errors import UnderresolvedWarning
 from spectral_ham.plotting import COLORS
 from validation.cases import random_field
 from validation.claim import Claim
-from validation.dynamics import coupled_potential, gap, integrated, smooth_field
+from validation.dynamics import coupled_potential, gap, smooth_field
 from validation.figures import dress
 from validation.study import Mode, Plot, Result, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "chebyshev", "lanczos")
+Method: TypeAlias = Literal["auto", "chebyshev", "lanczos"]
+
+METHODS: tuple[Method, ...] = ("auto", "chebyshev", "lanczos")
 COUNT = {False: 14, True: 70}
 """Linear problems per method: 42 and 210 in all."""
 NONLINEAR = {False: 8, True: 24}
@@ -108,7 +111,7 @@ def _ratio_claim(claim: Callable[..., Claim], estimates: list[Found]) -> Claim:
     )
 
 
-def _linear(method: str, seed: int) -> Found:
+def _linear(method: Method, seed: int) -> Found:
     dice, problem = random.Random(seed), _random_problem(seed)
     H, T, time = problem.H, problem.T, problem.time
     tol = 10 ** dice.uniform(-3.5 if T.dtype == SINGLE else -11, -1)
@@ -116,7 +119,7 @@ def _linear(method: str, seed: int) -> Found:
     return Found(seed, gap_to_start(found.final, _dense(H, T, time), T), found.stats.error_bound or math.nan, tol)
 
 
-def _evolved(H: sh.Hamiltonian, T: torch.Tensor, time: float, tol: float, method: str = "auto") -> sh.Trajectory:
+def _evolved(H: sh.Hamiltonian, T: torch.Tensor, time: float, tol: float, method: Method = "auto") -> sh.Trajectory:
     with warnings.catch_warnings():
         # Fields are random on purpose: the error is that of the time steps, not of the grid.
         warnings.simplefilter("ignore", UnderresolvedWarning)

@@ -8,6 +8,7 @@ import torch
 from hypothesis import strategies as st
 
 import spectral_ham as sh
+from oracles.dense import stencil_weights
 
 EPS = {
     torch.float32: 2.0**-23,
@@ -24,20 +25,6 @@ REAL_POTENTIALS = ("none", "scalar", "elementwise", "matrix")
 COMPLEX_POTENTIALS = ("complex scalar", "complex elementwise", "complex matrix")
 HERMITIAN_POTENTIALS = ("none", "scalar", "elementwise", "hermitian matrix")
 ALL_POTENTIALS = (*REAL_POTENTIALS, *COMPLEX_POTENTIALS, "hermitian matrix")
-
-# Fornberg (1998), table 1: weights at the offsets 0, 1, …, p/2 of a grid of spacing 1.
-SECOND_WEIGHTS = {
-    2: (-2, 1),
-    4: (-5 / 2, 4 / 3, -1 / 12),
-    6: (-49 / 18, 3 / 2, -3 / 20, 1 / 90),
-    8: (-205 / 72, 8 / 5, -1 / 5, 8 / 315, -1 / 560),
-}
-FIRST_WEIGHTS = {
-    2: (0, 1 / 2),
-    4: (0, 2 / 3, -1 / 12),
-    6: (0, 3 / 4, -3 / 20, 1 / 60),
-    8: (0, 4 / 5, -1 / 5, 4 / 105, -1 / 280),
-}
 
 
 @dataclass(frozen=True)
@@ -196,12 +183,12 @@ class Problem:
         if derivative == 2 and self.backend == "spectral":
             values = -((theta / h) ** 2)
         elif derivative == 2:
-            w = SECOND_WEIGHTS[self.stencil_order]
+            w = stencil_weights(self.stencil_order, 2)
             values = (w[0] + 2 * sum(w[r] * np.cos(r * theta) for r in range(1, len(w)))) / h**2
         elif self.backend == "spectral":
             values = np.where(2 * np.abs(mode) == n, 0.0, theta / h)
         else:
-            d = FIRST_WEIGHTS[self.stencil_order]
+            d = stencil_weights(self.stencil_order, 1)
             values = 2 * sum(d[r] * np.sin(r * theta) for r in range(1, len(d))) / h
             values = np.where(2 * np.abs(mode) == n, 0.0, values)
         return values.reshape([-1 if i == axis else 1 for i in range(self.ndim)])
