@@ -77,17 +77,17 @@ def axis_matrix(torus: sh.Torus, axis: int, derivative: int, backend: str, order
 
 def dense_laplacian(torus: sh.Torus, g: np.ndarray, backend: str, order: int = 2) -> np.ndarray:
     """Return Σ_ij g^ij ∂_i ∂_j over grid points in C order, as a sum of Kronecker products."""
-    total = np.zeros((torus.size, torus.size))
+    total: np.ndarray = np.zeros((torus.size, torus.size))
     for i in range(torus.ndim):
         for j in range(i, torus.ndim):
-            factors = [np.eye(n) for n in torus.shape]
+            factors: list[np.ndarray] = [np.eye(n) for n in torus.shape]
             if i == j:
                 factors[i] = g[i, i] * axis_matrix(torus, i, 2, backend, order)
             else:
                 factors[i] = 2 * g[i, j] * axis_matrix(torus, i, 1, backend, order)
                 factors[j] = axis_matrix(torus, j, 1, backend, order)
             if factors[i].any():
-                total += reduce(lambda a, b: np.kron(a, b), factors)
+                total = total + reduce(np.kron, factors)
     return total
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 import spectral_ham as sh
-from validation.cases import DTYPES, budget, hamiltonian, metrics_of, shape_name, torus_of
+from validation.cases import DTYPES, Execution, budget, hamiltonian, metrics_of, shape_name, torus_of
 from validation.claim import Claim
 from validation.study import Mode
 from validation.waves import Modes, all_modes, energies, relative_residuals, wave_chunks
@@ -80,7 +80,7 @@ def sweep_claims(
 
 
 def _errors(
-    operators: Mapping[str, sh.Hamiltonian], waves: Sequence[Modes], E: torch.Tensor, scale: float
+    operators: Mapping[Execution, sh.Hamiltonian], waves: Sequence[Modes], E: torch.Tensor, scale: float
 ) -> Iterator[tuple[Run, float, Modes]]:
     """Yield (run, its worst error, the wave where it was), chunk by chunk of waves."""
     torus = next(iter(operators.values())).torus

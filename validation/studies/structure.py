@@ -14,7 +14,7 @@ from validation.study import Mode, Result, Study
 from validation.waves import all_modes, energies, largest_energy, wave_chunks
 
 METRIC = sh.InverseMetric(FULL)
-BACKENDS = (("spectral", 2), ("fd", 2), ("fd", 8))
+BACKENDS: tuple[tuple[Backend, int], ...] = (("spectral", 2), ("fd", 2), ("fd", 8))
 CHANNELS = (2, 2)
 SHIFT = (5, -4)
 BUDGET = budget(torch.complex128)
