@@ -1,4 +1,4 @@
-"""What tests count: operations of torch, and bytes."""
+"""What tests share: the ugly H, comparisons, counts of torch's operations and of bytes."""
 
 import json
 from collections import Counter
@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
+
+import spectral_ham as sh
+from oracles.dense import backward_bound
+from oracles.fields import HBAR, MASS, TORUS, given_metric, largest
 
 
 @contextmanager
@@ -40,3 +45,31 @@ def peak_bytes(call: Callable[[], object], path: Path) -> int:
     held = np.cumsum([event["args"]["Bytes"] for event in events] or [0])
     del result
     return int(held.max())
+
+
+WAYS = [("spectral", "fft"), ("spectral", "dense"), ("fd", "fft"), ("fd", "dense"), ("fd", "stencil")]
+"""Every backend with every execution that can run it."""
+
+
+def hamiltonian(execution="auto", backend="fd", potential=None, torus=TORUS, kind="full", **more) -> sh.Hamiltonian:
+    """Return the ugly H."""
+    flags = {"inverse_metric": given_metric(torus.ndim, kind), "hbar": HBAR, "mass": MASS, **more}
+    return sh.Hamiltonian(torus, potential=potential, backend=backend, execution=execution, **flags)
+
+
+def rounding(H: sh.Hamiltonian, T: torch.Tensor) -> float:
+    """Return what two ways of computing H[T] may differ by: the backward bound of each."""
+    flags = {"inverse_metric": H.inverse_metric, "hbar": H.hbar, "mass": H.mass}
+    free = sh.Hamiltonian(H.torus, **flags).spectral_bounds()[1]
+    V = None if H.potential is None else H.potential.at(0.0).values.detach().resolve_conj().resolve_neg()
+    T = T.detach().resolve_conj().resolve_neg()
+    return 2 * backward_bound(T.dtype, free, T, 0.0 if V is None else largest(V))
+
+
+def assert_same(result: torch.Tensor, expected: torch.Tensor, bound: float) -> None:
+    """Compare two results: kind and layout, and values up to ``bound``."""
+    assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
+    assert result.is_contiguous()
+    assert not result.is_conj()
+    assert not result.is_neg()
+    assert largest(result.detach() - expected.detach()) <= bound

@@ -55,17 +55,16 @@ class FFTOperator(Prepared):
     def apply(self, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return A·X + V∘X."""
         grid, ndim = self.grid, len(self.grid)
-        if out is None and self._is_lone_complex:
+        if out is None and self._add is None and self._is_lone_complex:  # no conversion of layouts, no detour
             spectrum = _FORWARD[ndim](X if X.ndim == ndim else X.view(grid), dim=self._axes)
             real_view(spectrum).mul_(self.table)
             result = _INVERSE[ndim](spectrum, dim=self._axes, norm="forward")
-            result = result if X.ndim == ndim else result.view(X.shape)
-        else:
-            flat_out = None if out is None else out.view(*grid, -1)
-            result = multiply_spectrum(X.view(*grid, -1), self.table, ndim, flat_out).view(X.shape)
+            return result if X.ndim == ndim else result.view(X.shape)
+        flat = X.view(*grid, -1)
+        result = multiply_spectrum(flat, self.table, ndim, None if out is None else out.view(flat.shape))
         if self._add is not None:
-            self._add(result, X)
-        return result if out is None else out
+            self._add(result, flat)
+        return result.view(X.shape) if out is None else out
 
     def recur(self, X: torch.Tensor, out: torch.Tensor, source: torch.Tensor, gamma: float) -> None:
         """Write A·X + V∘X + γ·source − out into ``out``."""

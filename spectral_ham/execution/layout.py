@@ -14,7 +14,7 @@ from spectral_ham.execution.base import Kind, add_diagonal
 from spectral_ham.execution.numba.jit import kernels, parts, run_parallel, serves, written
 
 Add: TypeAlias = Callable[[torch.Tensor, torch.Tensor], None]
-"""(out, X) ↦ out += V∘X."""
+"""(out, X) ↦ out += V∘X, both (N_x, …, C) and contiguous."""
 
 
 def channels_first(X: torch.Tensor, first: int, count: int) -> torch.Tensor:
@@ -70,7 +70,7 @@ def add_potential(V: torch.Tensor, grid: tuple[int, ...], kind: Kind) -> Add:
     """
     points = math.prod(grid)
     if not kind.fused or math.prod(kind.shape) != points:
-        return lambda out, X: add_diagonal(out.view(*grid, -1), V, X.view(*grid, -1))
+        return lambda out, X: add_diagonal(out, V, X)
     # A copy of V: memory that NumPy sees is memory whose writes torch no longer sees.
     kernel, count, v = kernels("layout_kernels"), parts(points), _flat(V.clone().contiguous())
     # Real V: a complex field is seen as twice as many real numbers.
