@@ -55,10 +55,12 @@ class FFTOperator(Prepared):
     def apply(self, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Return A·X + V∘X."""
         grid, ndim = self.grid, len(self.grid)
-        if out is None and self._add is None and self._is_lone_complex:  # no conversion of layouts, no detour
+        if out is None and self._is_lone_complex:  # no conversion of layouts, no detour
             spectrum = _FORWARD[ndim](X if X.ndim == ndim else X.view(grid), dim=self._axes)
             real_view(spectrum).mul_(self.table)
             result = _INVERSE[ndim](spectrum, dim=self._axes, norm="forward")
+            if self._add is not None:
+                self._add(result.unsqueeze(-1), X.view(*grid, 1))
             return result if X.ndim == ndim else result.view(X.shape)
         flat = X.view(*grid, -1)
         result = multiply_spectrum(flat, self.table, ndim, None if out is None else out.view(flat.shape))

@@ -79,17 +79,12 @@ class FFTEngine(Engine):
             return run_changing(T, self._mixing_changes(steps), len(self._grid), out)
         X = T.view(*self._grid, -1)
         channels = X.shape[-1]
-        if channels == 1 and out is None and not self._own:
-            return self._run(X.view(1, *self._grid), steps, self._phases).view(T.shape)
+        if channels == 1 and out is None:
+            return self._chunk(X, 0, 1, steps).view(T.shape)
         Y = torch.empty_like(X) if out is None else out.view(X.shape)
         step = max(1, chunk(X) // (1 + len(self._own)))
         for first in range(0, channels, step):
-            count = min(step, channels - first)
-            # A channel's own phases come in front with their chunk: a copy of all would be one more field.
-            beside = {w: channels_first(p, first, count).to(X.dtype) for w, p in self._own.items()}
-            F = self._run(channels_first(X, first, count), steps, {**self._phases, **beside})
-            channels_last(F, Y, first)
-            del F, beside
+            channels_last(self._chunk(X, first, min(step, channels - first), steps), Y, first)
         return Y.view(T.shape) if out is None else out
 
     def _mixing_changes(self, steps: int) -> Iterator[Change]:
@@ -99,14 +94,17 @@ class FFTEngine(Engine):
     def _mixed(self, weight: float, _: torch.Tensor) -> StaticPotential | None:
         return self._mixing.get(weight)
 
-    def _run(self, F: torch.Tensor, steps: int, phases: dict[float, torch.Tensor]) -> torch.Tensor:
-        """Return channels (C, N_x, …) after all steps; the first of their factors leaves F as it is."""
-        ndim, kinetic, is_first = len(self._grid), self._kinetic, True
+    def _chunk(self, X: torch.Tensor, first: int, count: int, steps: int) -> torch.Tensor:
+        """Return the channels first, …, first + count − 1 in front, (count, N_x, …), after all steps."""
+        ndim, kinetic, phases = len(self._grid), self._kinetic, self._phases
+        if self._own:  # a channel's own phases come in front with their chunk: a copy of all would be one more field
+            phases = {**phases, **{w: channels_first(p, first, count).to(X.dtype) for w, p in self._own.items()}}
+        F, is_first = channels_first(X, first, count), True
         for _, (share, weight, _) in self._scheme.run(steps):
             if share is not None:
                 F = convolve(F, kinetic[share], ndim)
             if (p := phases.get(weight)) is not None:
-                F = F * p if is_first else F.mul_(p)
+                F = F * p if is_first else F.mul_(p)  # at first F may be X itself
             is_first = False
         return F
 
