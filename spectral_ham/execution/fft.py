@@ -58,7 +58,7 @@ class FFTOperator(Prepared):
         if out is None and self._is_lone_complex:  # no conversion of layouts, no detour
             spectrum = _FORWARD[ndim](X if X.ndim == ndim else X.view(grid), dim=self._axes)
             real_view(spectrum).mul_(self.table)
-            result = _INVERSE[ndim](spectrum, dim=self._axes, norm="forward")
+            result: torch.Tensor = _INVERSE[ndim](spectrum, dim=self._axes, norm="forward")
             if self._add is not None:
                 self._add(result.unsqueeze(-1), X.view(*grid, 1))
             return result if X.ndim == ndim else result.view(X.shape)
