@@ -81,7 +81,7 @@ def euler_window(
     each, the last frame alone one transform pair. Where H runs without transforms (see `Hamiltonian.execution_for`),
     a frame is cheaper made from the one before, by H itself, so all frames are made so while no gradient is recorded.
     Either way the result is that of the loop to rounding. The factors of the last frame are multiplied in float64,
-    without overflow on the way.
+    without overflow in between.
 
     c_n = −i·dt/ħ makes explicit Euler steps of iħ ∂T/∂t = H[T], which grow without bound whatever dt: E by
     |1 − i·dt·E/ħ| > 1. It is offered for loops that are made of them; `spectral_ham.evolve` does not grow.
@@ -178,7 +178,7 @@ def _products(factors: torch.Tensor, c: torch.Tensor, E: torch.Tensor, *, final_
     log_bound = float(torch.log1p(c.detach().abs() * float(E.detach().max())).sum())
     if log_bound < LOG_SAFE:
         return factors.prod(0) if final_only else factors.cumprod(0)
-    # The product may leave float64's range on the way and come back: multiply numbers near 1, count powers of 2.
+    # The product may leave float64's range and come back: multiply numbers near 1, count powers of 2.
     exponents = torch.frexp(factors.detach().abs() * math.sqrt(2)).exponent.to(torch.float64) - 1
     near_one = factors * torch.pow(2.0, -exponents)
     if final_only:

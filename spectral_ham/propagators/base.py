@@ -160,7 +160,7 @@ class Propagator(Frozen, ABC):
         return invalid(f"method={self.name!r}", requirement, V and type(V).__name__, f"Use {others}.")
 
     def _require_no_gradient(self, T: torch.Tensor) -> None:
-        """Refuse to be differentiated: what the method reads off the field on its way would silently be missing."""
+        """Refuse to be differentiated: numbers that the method reads off the field would silently be missing."""
         if not torch.is_grad_enabled():
             return
         H = self.hamiltonian

@@ -19,7 +19,7 @@ SAFE_LAYERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("safe", "forksafe", "tbb"), (_TBB,)),
     "omp": (_OMP,),
 }
-"""NUMBA_THREADING_LAYER → what it may load that bears two Python threads; workqueue, the third, aborts the process."""
+"""NUMBA_THREADING_LAYER → layers that two Python threads may enter; workqueue, the third, aborts the process."""
 
 LEAST_NUMBERS = 2**14
 """Fewer numbers than these are done before a second thread is awake."""
@@ -80,7 +80,7 @@ def compiled(function: Callable[..., Any], *, parallel: bool = False, inline: bo
     """Return ``function`` compiled when it is first called with each kind of arguments.
 
     Contracted to fused multiply-adds, but without the assumption that NaN and Inf are absent. Kept on disk beside the
-    package or in the user's cache; where neither can be written to, compiled anew in each process.
+    package or in the user's cache; where neither can be written to, compiled again in each process.
     """
     import numba
 
