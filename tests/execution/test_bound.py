@@ -10,8 +10,8 @@ from helpers import WAYS, assert_same, hamiltonian, rounding
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
-from oracles.fields import DTYPES, TORUS, field
-from spectral_ham.execution import bound
+from oracles.fields import DTYPES, TORUS, eps, field, largest
+from spectral_ham.execution import BoundOperator, bound
 from spectral_ham.execution.base import Kind
 from spectral_ham.execution.numba import jit
 
@@ -264,3 +264,22 @@ def test_from_inference_mode_to_training_and_back(backend, execution, empty_cach
     assert torch.equal(first, second.detach())
     assert torch.equal(first, third)
     assert_allclose(leaf.grad, 2 * H(second.detach()), rtol=0, atol=2 * rounding(H, second))
+
+
+@pytest.mark.parametrize("name", ["none", "scalar", "complex", "elementwise"])
+@EVERY_WAY
+def test_a_term_of_a_recurrence(backend, execution, name):
+    """A·X + V∘X + γS − out: the operator once more, and nothing else."""
+    X, S, before = (field((*TORUS.shape, 3), seed=seed) for seed in (1, 2, 3))
+    V = {
+        "none": None,
+        "scalar": field(TORUS.shape, torch.float64),
+        "complex": field(TORUS.shape),
+        "elementwise": field(X.shape, torch.float64),
+    }[name]
+    H = hamiltonian(execution, backend)
+    ready = BoundOperator(H.kinetic, execution).prepared(X, V)
+    out = before.clone()
+    ready.recur(X, out, S, 0.7)
+    expected = ready.apply(X) + 0.7 * S - before
+    assert_same(out, expected, 2 * rounding(H.with_potential(V), X) + 8 * eps(X.dtype) * largest(S))

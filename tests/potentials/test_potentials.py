@@ -306,3 +306,17 @@ def test_V_is_cast_once_for_a_precision_and_anew_when_it_was_written_into(monkey
     learned = V.clone().requires_grad_()
     sh.Hamiltonian(torus, potential=learned)(T).abs().sum().backward()
     assert learned.grad is not None
+
+
+def test_the_interaction_energy_is_half_of_what_H_says():
+    """E = Σ (V_ext·n + (g/2)·n²)ΔV, whose derivative by T* is H[T]: the interaction counts once per pair."""
+    g, external, torus = 0.7, field(TORUS.shape, torch.float64), TORUS
+    T = field((*torus.shape, 2)).requires_grad_()
+    H = sh.Hamiltonian(torus, potential=sh.GrossPitaevskii(g, external))
+    free = sh.Hamiltonian(torus)
+    n = T.detach().abs().square().sum(-1)
+    expected = float(free.energy(T.detach())) + float((external * n + g / 2 * n**2).sum()) * torus.cell_volume
+    E = H.energy(T)
+    assert float(E.detach()) == pytest.approx(expected, rel=1e-13)
+    (slope,) = torch.autograd.grad(E, T)  # torch's convention: 2 ∂E/∂T*
+    assert_allclose(slope, 2 * torus.cell_volume * H(T.detach()), rtol=0, atol=1e-12 * float(slope.abs().max()))
