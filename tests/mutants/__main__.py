@@ -1,8 +1,8 @@
 """Break the package line by line and see the tests fail: ``python -m tests.mutants [NAME ...]``.
 
 Each mutation of ``mutations.toml`` replaces one piece of one file in a copy of the repository, where the tests named
-beside it then run until the first failure. A mutant that passes has survived: a test is missing. The outcome goes to
-``outcome.json``, which ``tests/test_mutants.py`` holds against the list. About a quarter of an hour on two cores.
+beside it then run until the first failure. A mutant that passes has survived: a test is missing. The latest outcome of
+each goes to ``outcome.json``, which ``tests/test_mutants.py`` holds against the list. About a quarter of an hour on two cores.
 """
 
 import argparse
@@ -92,8 +92,10 @@ def main() -> int:
         for number, (mutation, alive) in enumerate(zip(chosen, alive_or_not, strict=True), start=1):
             outcome[mutation.name] = "survived" if alive else "died"
             print(f"{number:3d}/{len(chosen)} {outcome[mutation.name]:8s} {mutation.name}", flush=True)
-    if not arguments.names:
-        (HERE / "outcome.json").write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+    record = HERE / "outcome.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    latest = {mutation.name: outcome.get(mutation.name, known.get(mutation.name)) for mutation in mutations()}
+    record.write_text(json.dumps(latest, indent=1) + "\n", encoding="utf-8")
     survivors = [name for name, what in outcome.items() if what != "died"]
     print(f"{len(outcome) - len(survivors)} of {len(outcome)} mutants died", *survivors, sep="\nalive: ")
     return 1 if survivors else 0
