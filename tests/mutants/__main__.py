@@ -2,7 +2,7 @@
 
 Each mutation of ``mutations.toml`` replaces one piece of one file in a copy of the repository, where the tests named
 beside it then run until the first failure. A mutant that passes has survived: a test is missing. The latest outcome of
-each goes to ``outcome.json``, which ``tests/test_mutants.py`` holds against the list. A quarter of an hour on two cores.
+each goes to ``outcome.json``, which ``tests/test_mutants.py`` holds against the list. Ten minutes on two cores.
 """
 
 import argparse
