@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 import torch
@@ -38,7 +39,7 @@ class ScaledLaplacian:
         backend: BackendName,
         stencil_order: int,
         execution: ExecutionName,
-        factor: Callable[[], Scalar] = lambda: 1.0,
+        factor: Callable[[], Scalar] = partial(float, 1.0),
     ) -> "ScaledLaplacian":
         """Return the operator on ``torus``, refusing flags and a metric that do not fit."""
         g = as_metric(metric, torus)

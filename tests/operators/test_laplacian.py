@@ -1,6 +1,8 @@
 """The Laplacian against dense Kronecker products of typed weights and closed formulas, and its symbol."""
 
+import copy
 import math
+import pickle
 from functools import cache
 
 import numpy as np
@@ -123,3 +125,12 @@ def test_the_flag_alone_turns_the_backend(backend, order):
     assert_allclose(same(T), -lap(T), rtol=0, atol=bound)
     if backend == "spectral":
         assert torch.equal(sh.Laplacian(TORUS, stencil_order=8, **flags)(T), lap(T))
+
+
+def test_copies_and_pickles_compute_the_same():
+    """What is prepared stays behind: a copy prepares for itself."""
+    T = field((*TORUS.shape, 2))
+    for operator in (sh.Laplacian(TORUS, backend="fd"), sh.Hamiltonian(TORUS, potential=field(TORUS.shape).real)):
+        expected = operator(T)
+        assert torch.equal(copy.deepcopy(operator)(T), expected)
+        assert torch.equal(pickle.loads(pickle.dumps(operator))(T), expected)
