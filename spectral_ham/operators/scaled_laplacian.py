@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import final
 
 import torch
@@ -16,6 +15,11 @@ from spectral_ham.geometry.torus import Torus
 from spectral_ham.operators.multiplier import FourierMultiplier
 
 CPU = torch.device("cpu")
+
+
+def unit_factor() -> float:
+    """Return 1: the factor of ∇²_g itself."""
+    return 1.0
 
 
 @final
@@ -39,7 +43,7 @@ class ScaledLaplacian:
         backend: BackendName,
         stencil_order: int,
         execution: ExecutionName,
-        factor: Callable[[], Scalar] = partial(float, 1.0),
+        factor: Callable[[], Scalar] = unit_factor,
     ) -> "ScaledLaplacian":
         """Return the operator on ``torus``, refusing flags and a metric that do not fit."""
         g = as_metric(metric, torus)
