@@ -19,21 +19,11 @@ from spectral_ham._internal.checks import (
 )
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.drop_in.context import current_frame
-from spectral_ham.drop_in.create_potential import create_potential
 from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components
 from spectral_ham.execution import apply
 from spectral_ham.execution.compile import traced_from_numbers
 from spectral_ham.execution.from_numbers import operator_from_numbers
 from spectral_ham.operators.scaled_laplacian import kinetic_factor
-
-__all__ = [
-    "create_potential",
-    "hamiltonian_evolution",
-    "hamiltonian_evolution_with_metric",
-    "spatial_laplacian",
-    "spatial_laplacian_x",
-    "spatial_laplacian_y",
-]
 
 DEFAULT_BACKEND = "fd"
 X, Y = (0, 0), (1, 1)
