@@ -54,9 +54,9 @@ class Problem:
 
     @cached_property
     def T(self) -> torch.Tensor:
-        """The field."""
+        """The field, in the layout that users have: channels last."""
         make = reference.random_waves if self.waves else reference.random_field
-        return make(self.shape, self.torch_dtype).to(self.device)
+        return make(self.shape, self.torch_dtype).to(self.device).contiguous()
 
     @cached_property
     def channels_first(self) -> torch.Tensor:
