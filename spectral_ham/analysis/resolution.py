@@ -14,13 +14,13 @@ RESOLUTION_LIMIT = 0.05
 """Relative error, in the 2-norm, from which a field counts as under-resolved."""
 
 SAMPLED_CHANNELS = 8
-"""So many channels are transformed, whatever their number: a check must cost little beside one step."""
+"""At most so many channels are transformed, whatever their number: a check must cost little beside one step."""
 
 
 def dispersion_error(H: Hamiltonian, T: torch.Tensor, stencil_order: int | None = None) -> float:
     """Return √(Σ_k S_k (K_k/K_k^∞ − 1)² / Σ_k S_k): how far off the kinetic energies of T's modes are, relative, rms.
 
-    S_k is the spectrum of T (of 8 channels, evenly spread, where T has more), K_k the energy of a mode in the backend,
+    S_k is the spectrum of T (of at most 8 channels, evenly spread), K_k the energy of a mode in the backend,
     K_k^∞ the exact one (k = 0 has none). So much are phase velocities wrong; 0 for the spectral backend.
 
     Args:
@@ -51,7 +51,7 @@ def underresolved(H: Hamiltonian, T: torch.Tensor, *, t: float = 0.0) -> Underre
     """Return a warning if the dispersion error, or the amplitude in the upper third of wavenumbers is above 5 %.
 
     The second counts where V varies in space, since V·T then aliases; without V the spectral backend is exact, and the
-    field is not looked at. Of a field with more than 8 channels 8 are looked at, evenly spread.
+    field is not looked at. At most 8 channels are looked at, evenly spread.
 
     Example:
         >>> import math, spectral_ham as sh
@@ -102,10 +102,9 @@ def mixes_modes(H: Hamiltonian, t: float) -> bool:
 def _sample(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
     """Return T, or a few of its channels where it has many and they are not all 0."""
     X = T.detach().reshape(*H.torus.shape, -1)
-    channels = X.shape[-1]
-    if channels <= SAMPLED_CHANNELS:
+    if X.shape[-1] <= SAMPLED_CHANNELS:
         return X
-    sample = X[..., torch.linspace(0, channels - 1, SAMPLED_CHANNELS, dtype=torch.float64).round().long()]
+    sample = X[..., :: -(-X.shape[-1] // SAMPLED_CHANNELS)]
     return sample if bool(sample.any()) else X
 
 

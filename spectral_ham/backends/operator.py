@@ -7,10 +7,12 @@ import torch
 
 from spectral_ham._internal.checks import invalid
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.memo import geometry_memo
+from spectral_ham._internal.memo import Memo, geometry_memo
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.backends.base import Backend
 from spectral_ham.geometry.torus import Torus, on_axis
+
+axis_ranges: Memo[tuple[float, float]] = Memo()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,15 @@ class ConstantCoefficientOperator(Frozen):
             return describe(n, spacing).to(device, dtype)
 
         return geometry_memo.get(("symbol", derivative, n, spacing, backend, dtype, device), build)
+
+    def axis_range(self, axis: int) -> tuple[float, float]:
+        """Return the smallest and the largest value of the 1-D symbol of ∂² along ``axis``."""
+
+        def build() -> tuple[float, float]:
+            low, high = torch.aminmax(self.axis_symbol(axis, 2, torch.float64, torch.device("cpu")))
+            return float(low), float(high)
+
+        return axis_ranges.get((self.torus.shape[axis], self.torus.spacing[axis], self.backend), build)
 
     def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
         """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""

@@ -4,9 +4,10 @@ import math
 
 import torch
 
-from spectral_ham._internal.checks import as_number, check_field, invalid
+from spectral_ham._internal.checks import as_number, as_real, check_field, invalid
+from spectral_ham._internal.memo import geometry_memo
 from spectral_ham.execution.fft import transform
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, mode_numbers, on_axis
 from spectral_ham.observables._sums import squared_per_point
 
 
@@ -53,13 +54,17 @@ def spectrum_tail(torus: Torus, T: torch.Tensor, fraction: float = 1 / 3) -> tor
     if as_number(where, fraction, positive=True) > 1:
         raise invalid(where, "at most 1", fraction)
     check_field("spectrum_tail(T)", T, torus.shape)
-    S = spectrum(torus, T)
-    tail = torch.zeros((), dtype=torch.float64, device=S.device)
-    rest = S
-    for axis, n in enumerate(torus.shape):
-        # In FFT order the high modes of an axis are one stretch: |n| > (1 − fraction)·N/2.
-        most = math.floor((1 - fraction) * n / 2)
-        first, last = min(most + 1, n), max(n - most, min(most + 1, n))
-        tail = tail + rest.narrow(axis, first, last - first).sum(dtype=torch.float64)
-        rest = torch.cat([rest.narrow(axis, 0, first), rest.narrow(axis, last, n - last)], dim=axis)
-    return (tail / S.sum(dtype=torch.float64)).to(S.dtype)
+    S = spectrum(torus, T).to(torch.float64)
+    return (torch.vdot(_high_modes(torus, fraction, S.device), S.flatten()) / S.sum()).to(as_real(T.dtype))
+
+
+def _high_modes(torus: Torus, fraction: float, device: torch.device) -> torch.Tensor:
+    """Return 1 for modes with |n_i| > (1 − fraction)·N_i/2 on any axis, else 0: (N,), kept."""
+
+    def build() -> torch.Tensor:
+        high = torch.zeros(torus.shape, dtype=torch.bool)
+        for axis, n in enumerate(torus.shape):
+            high |= on_axis(axis, mode_numbers(n).abs() > math.floor((1 - fraction) * n / 2), torus.ndim)
+        return high.flatten().to(device, torch.float64)
+
+    return geometry_memo.get(("high modes", torus.shape, fraction, device), build)

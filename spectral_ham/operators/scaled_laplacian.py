@@ -69,16 +69,23 @@ class ScaledLaplacian:
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest value of the symbol."""
-
-        def extremes() -> tuple[float, float]:
-            symbol = self.symbol.detach()
-            return float(symbol.min()), float(symbol.max())
-
-        return self._bounds.get("symbol", extremes) if self.bound.operator.is_static else extremes()
+        if self.bound.operator.is_static:
+            return self._bounds.get("symbol", lambda: extremes(self.bound.operator))
+        return extremes(self.operator)
 
     def function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
         """Return T ↦ F⁻¹ f(symbol) F T."""
         return FourierMultiplier(self.bound.operator.torus, lambda: f(self.symbol))
+
+
+def extremes(operator: ConstantCoefficientOperator) -> tuple[float, float]:
+    """Return the smallest and the largest value of a symbol; without cross terms they are sums of those of the axes."""
+    if operator.has_cross_terms:
+        low, high = torch.aminmax(operator.symbol(torch.float64, CPU).detach())
+        return float(low), float(high)
+    terms = zip(operator.terms, map(float, operator.coefficients), strict=True)
+    ranges = [sorted(c * S for S in operator.axis_range(i)) for (i, _), c in terms]
+    return sum(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 def kinetic_factor(hbar: Scalar, mass: Scalar) -> Scalar:

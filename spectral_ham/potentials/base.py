@@ -94,6 +94,10 @@ class StaticPotential(Frozen, Potential):
     def exponential(self, z: complex | torch.Tensor) -> "StaticPotential":
         """Return e^{zV}, a multiplication of the same kind: its `apply` is the exact flow of V alone."""
 
+    @abstractmethod
+    def squared(self) -> "StaticPotential":
+        """Return V², the multiplication applied twice: e^{2zV} from e^{zV} without an exponential."""
+
     @property
     @final
     def is_uniform(self) -> bool:

@@ -94,6 +94,10 @@ class MatrixPotential(StaticPotential):
         scaled = states * exponential(z, energies).unsqueeze(-2)
         return MatrixPotential.unchecked(scaled @ states.mH.to(scaled.dtype))
 
+    def squared(self) -> StaticPotential:
+        """Return the product V·V at every grid point."""
+        return MatrixPotential.unchecked(self.values @ self.values)
+
     def mean(self) -> complex:
         """Return the mean of the diagonal entries."""
         return complex(self.values.detach().diagonal(dim1=-2, dim2=-1).mean())

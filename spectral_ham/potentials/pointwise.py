@@ -29,6 +29,11 @@ class PointwisePotential(StaticPotential):
         return self.unchecked(exponential(z, in_double(self.values)))
 
     @final
+    def squared(self) -> StaticPotential:
+        """Return V², pointwise."""
+        return self.unchecked(self.values * self.values)
+
+    @final
     def mean(self) -> complex:
         """Return the mean value."""
         return self._answer("mean", lambda: complex(self.values.detach().mean()))
@@ -74,8 +79,8 @@ class ScalarPotential(PointwisePotential):
         return self
 
     def _find_uniform(self) -> bool:
-        values = self.values.detach()
-        return bool((values == values.flatten()[0]).all())
+        low, high = self.bounds()
+        return low == high and (not self.values.is_complex() or bool((self.values == self.values.flatten()[0]).all()))
 
     def separable_parts(self) -> list[torch.Tensor] | None:
         """Return 1-D parts with V_{ij…} = V_0[i] + V_1[j] + …, or None if V is no such sum."""
@@ -150,7 +155,8 @@ class ElementwisePotential(PointwisePotential):
 def real_range(values: torch.Tensor) -> tuple[float, float]:
     """Return the smallest and the largest real part."""
     real = values.detach().real if values.is_complex() else values.detach()
-    return float(real.min()), float(real.max())
+    low, high = torch.aminmax(real)
+    return float(low), float(high)
 
 
 def separated(V: torch.Tensor) -> list[torch.Tensor] | None:

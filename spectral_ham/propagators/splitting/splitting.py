@@ -76,7 +76,9 @@ class Splitting(Propagator):
             self.kinetic[a] = self.hamiltonian.kinetic_function(partial(exponential, a * self.z))
         if self.hamiltonian.is_static and (V := self.hamiltonian.potential_at(0.0)) is not None:
             # All of them now: a checkpoint that is run again must find the same phases.
-            self.phases.update({weight: V.exponential(weight * self.z) for weight in {*b, b[-1] + b[0]} - {0.0}})
+            self.phases.update({weight: V.exponential(weight * self.z) for weight in dict.fromkeys(b) if weight})
+            if (merged := b[-1] + b[0]) and merged not in self.phases:
+                self.phases[merged] = self.phases[b[0]].squared() if b[0] == b[-1] else V.exponential(merged * self.z)
 
     def _inputs(self) -> Sequence[torch.Tensor | None]:
         return [V.values for V in self.phases.values()]
