@@ -71,7 +71,7 @@ class ScaledLaplacian:
         """The smallest and the largest value of the symbol."""
         if self.bound.operator.is_static:
             return self._bounds.get("symbol", lambda: extremes(self.bound.operator))
-        return extremes(self.operator)
+        return extremes(self.operator.detached(CPU))
 
     def function(self, f: Callable[[torch.Tensor], torch.Tensor]) -> FourierMultiplier:
         """Return T ↦ F⁻¹ f(symbol) F T."""
@@ -81,7 +81,7 @@ class ScaledLaplacian:
 def extremes(operator: ConstantCoefficientOperator) -> tuple[float, float]:
     """Return the smallest and the largest value of a symbol; without cross terms they are sums of those of the axes."""
     if operator.has_cross_terms:
-        low, high = torch.aminmax(operator.symbol(torch.float64, CPU).detach())
+        low, high = torch.aminmax(operator.symbol(torch.float64, CPU))
         return float(low), float(high)
     terms = zip(operator.terms, map(float, operator.coefficients), strict=True)
     ranges = [sorted(c * S for S in operator.axis_range(i)) for (i, _), c in terms]
