@@ -1,9 +1,14 @@
 """What tests share: the ugly H, comparisons, counts of torch's operations and of bytes."""
 
 import json
+import os
+import signal
+import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +17,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import spectral_ham as sh
-from oracles.dense import backward_bound
-from oracles.fields import HBAR, MASS, TORUS, given_metric, largest
+from oracles.dense import backward_bound, dense_laplacian, dense_symbol
+from oracles.fields import GRIDS, HBAR, MASS, TORUS, field, given_metric, largest, metric
 
 
 @contextmanager
@@ -28,6 +33,13 @@ def count_ops() -> Iterator[Counter[str]]:
 
     with Watch():
         yield seen
+
+
+def transforms(call: Callable[[], object]) -> int:
+    """Count the Fourier transforms of a call."""
+    with count_ops() as seen:
+        call()
+    return sum(count for name, count in seen.items() if "_fft" in name)
 
 
 def peak_bytes(call: Callable[[], object], path: Path) -> int:
@@ -66,6 +78,24 @@ def rounding(H: sh.Hamiltonian, T: torch.Tensor) -> float:
     return 2 * backward_bound(T.dtype, free, T, 0.0 if V is None else largest(V))
 
 
+def named_potential(name: str, shape: tuple[int, ...] = TORUS.shape, channels: tuple[int, ...] = (2, 2)):
+    """Return V by name, "complex elementwise" and the like, as a user gives it and as what multiplies T."""
+    if name == "none":
+        return None, torch.zeros(())
+    V = field((*shape, *channels) if name.endswith("elementwise") else shape, torch.float64, seed=3)
+    if name.startswith("complex"):
+        V = torch.complex(V, field(V.shape, torch.float64, seed=4))
+    return V, V.reshape(*V.shape, *(1,) * (len(shape) + len(channels) - V.ndim))
+
+
+@cache
+def dense_oracle(ndim: int, backend: str, order: int, kind: str) -> tuple[np.ndarray, float]:
+    """Return the dense Laplacian on the ugly torus, and the largest absolute value of its symbol."""
+    torus = GRIDS[ndim]
+    matrix = dense_laplacian(torus, metric(ndim, kind), backend, order)
+    return matrix, largest(dense_symbol(matrix, torus.shape))
+
+
 def assert_same(result: torch.Tensor, expected: torch.Tensor, bound: float) -> None:
     """Compare two results: kind and layout, and values up to ``bound``."""
     assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
@@ -73,3 +103,29 @@ def assert_same(result: torch.Tensor, expected: torch.Tensor, bound: float) -> N
     assert not result.is_conj()
     assert not result.is_neg()
     assert largest(result.detach() - expected.detach()) <= bound
+
+
+HANG = 10.0
+"""Seconds after which a process that should answer at once counts as hung."""
+
+
+def exit_status_of_a_fork(succeeds: Callable[[], bool]) -> int | str:
+    """Run a call in a forked child; return 0 if it was true there, another status, or "hung"."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork while threads run
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if succeeds() else 2
+        finally:
+            os._exit(status)
+    until = time.monotonic() + HANG
+    while time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hung"

@@ -1,25 +1,19 @@
-"""Memos: bounds, keys, sources that are written into, inference mode, copies, threads, fork and spawn."""
+"""Memos: bounds, keys, sources that are written into, inference mode, copies, threads, fork."""
 
 import copy
-import multiprocessing
 import os
 import pickle
-import signal
 import threading
-import time
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from helpers import HANG, exit_status_of_a_fork, hamiltonian
 
 import spectral_ham as sh
 from oracles.fields import TORUS, field
 from spectral_ham._internal.memo import Memo, geometry_memo, normalized_device
-
-HANG = 10.0
-"""Seconds after which a process that should answer at once counts as hung."""
 
 
 def table(n=4):
@@ -163,13 +157,11 @@ def test_one_table_for_equal_geometries(empty_cache):
 
 @pytest.mark.parametrize("execution", ["fft", "dense", "stencil"])
 def test_nothing_that_depends_on_a_value_is_cached(empty_cache, execution):
-    """Ten metrics, ten masses: the tables are those of the first."""
+    """Three metrics, three masses: the tables are those of the first."""
     T, held = field((*TORUS.shape, 2)), set()
-    for c in torch.linspace(0.5, 2.0, 10, dtype=torch.float64):
-        mass = c.clone().requires_grad_()
-        g = torch.stack([c, 2 * c]).requires_grad_()
-        H = sh.Hamiltonian(TORUS, inverse_metric=g, mass=mass, backend="fd", execution=execution)
-        H(T).abs().sum().backward()
+    for c in (0.5, 1.1, 2.0):
+        mass, g = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (c, (c, 2 * c)))
+        hamiltonian(execution, inverse_metric=g, mass=mass)(T).abs().sum().backward()
         held.add(geometry_memo.nbytes)
     assert len(held) == 1
     assert not any(kept.requires_grad for kept in geometry_memo.values())
@@ -207,99 +199,43 @@ def test_threads_share_the_cache():
 
 
 def test_threads_compute_the_same(empty_cache):
-    T = field((*TORUS.shape, 2))
-    H = sh.Hamiltonian(TORUS, potential=field(TORUS.shape, torch.float64), backend="fd", execution="dense")
-    expected = sh.Hamiltonian(TORUS, potential=H.potential, backend="fd", execution="dense")(T)
+    """All of them prepare at once what none has prepared."""
+    T, V, start = field((*TORUS.shape, 2)), field(TORUS.shape, torch.float64), threading.Barrier(6)
+    H, expected = hamiltonian("dense", potential=V), hamiltonian("dense", potential=V)(T)
     sh.clear_cache()
-    start = threading.Barrier(6)
 
     def work(_):
         start.wait()
-        return [H(T) for _ in range(20)]
+        return [H(T) for _ in range(5)]
 
     with ThreadPoolExecutor(6) as pool:
         results = [result for results in pool.map(work, range(6)) for result in results]
     assert all(torch.equal(result, expected) for result in results)
 
 
-# Processes
-
-
-def compute(pipe):
-    """What a spawned worker does: say that it stands, compute, send the numbers."""
-    pipe.send("ready")
-    T = torch.ones(16, 12, 4, dtype=torch.complex128)
-    torus = sh.Torus((16, 12), lengths=(2.1, 3.7))
-    H = sh.Hamiltonian(torus, potential=sh.potentials.cosine_lattice(torus), execution="fft")
-    pipe.send(H(T).sum().item())
-
-
-def test_a_spawned_process_computes(empty_cache):
-    """Starting it may take long; computing may not hang."""
-    spawn = multiprocessing.get_context("spawn")
-    here, there = spawn.Pipe()
-    compute(there)  # in this process first: the parent has used its threads and filled its cache
-    assert here.recv() == "ready"
-    expected = here.recv()
-    worker = spawn.Process(target=compute, args=(there,))
-    worker.start()
-    try:
-        assert here.poll(120.0)
-        assert here.recv() == "ready"
-        assert here.poll(HANG)
-        assert here.recv() == expected
-        worker.join(HANG)
-        assert worker.exitcode == 0
-    finally:
-        if worker.is_alive():
-            worker.kill()
-        worker.join()
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_has_a_lock_and_a_cache_of_its_own(empty_cache):
     """Even if another thread of the parent held the lock at the fork: its release never happens in the child."""
     geometry_memo.get("of the parent", table)
-    held, done = threading.Event(), threading.Event()
+    held, done, builds = threading.Event(), threading.Event(), []
 
     def hold():
         with geometry_memo._lock:
             held.set()
             done.wait()
 
+    def builds_its_own():
+        geometry_memo.get("of the parent", counted(builds, "of the parent"))
+        return bool(builds) and geometry_memo.nbytes == 32
+
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork while threads run
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            builds = []
-            geometry_memo.get("of the parent", counted(builds, "of the parent"))
-            status = 0 if builds and geometry_memo.nbytes == 32 else 2
-        finally:
-            os._exit(status)
     try:
-        status = exit_status(child)
+        status = exit_status_of_a_fork(builds_its_own)
     finally:
         done.set()
         holder.join()
     assert status == 0
-    builds = []
     geometry_memo.get("of the parent", counted(builds, "of the parent"))
     assert not builds  # the parent's tables stay
-
-
-def exit_status(child):
-    """Wait for a child, and end it if it hangs."""
-    until = time.monotonic() + HANG
-    while time.monotonic() < until:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hung"

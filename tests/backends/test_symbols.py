@@ -47,27 +47,9 @@ def test_weights_differentiate_polynomials(order):
     )
 
 
-@pytest.mark.parametrize("n", [9, 10, 31])
-@EVERY_ORDER
-def test_fd_symbols_are_the_weights_transformed(order, n):
-    """∂² ↔ w_0 + 2 Σ w_r cos(rθ), ∂ ↔ i · 2 Σ d_r sin(rθ), with the typed weights."""
-    spacing = 0.3
-    w, d = ([float(Fraction(x)) for x in table[order]] for table in (SECOND_WEIGHTS, FIRST_WEIGHTS))
-    backend = FiniteDifference(order)
-    second, first = backend.second_derivative_symbol(n, spacing), backend.first_derivative_symbol(n, spacing)
-    for j in range(n):
-        theta = 2 * math.pi * j / n
-        expected = w[0] + 2 * sum(w[r] * math.cos(r * theta) for r in range(1, len(w)))
-        assert float(second[j]) == pytest.approx(
-            expected / spacing**2, rel=0, abs=8 * eps(second.dtype) * 7 / spacing**2
-        )
-        expected = 2 * sum(d[r] * math.sin(r * theta) for r in range(1, len(d)))
-        assert float(first[j]) == pytest.approx(expected / spacing, rel=0, abs=8 * eps(first.dtype) * 2 / spacing)
-
-
 @pytest.mark.parametrize(
     ("backend", "order", "n"),
-    [(*made, n) for made in BACKENDS for n in (1, 2, 5, 10, 11, 64, 97) if made[0] == "spectral" or n > made[1]],
+    [(*made, n) for made in BACKENDS for n in (1, 2, 10, 97) if made[0] == "spectral" or n > made[1]],
 )
 def test_symbols_have_their_signs_and_parities(backend, order, n):
     """∂² ↔ S ≤ 0, even, zero at k = 0 alone; ∂ ↔ i·D, D odd, zero at the Nyquist mode. In floating point."""
@@ -89,6 +71,7 @@ def test_symbols_have_their_signs_and_parities(backend, order, n):
 @pytest.mark.parametrize("n", [9, 10])
 @EVERY_BACKEND
 def test_symbols_are_the_eigenvalues_of_the_dense_matrices(backend, order, n):
+    """∂² ↔ w_0 + 2 Σ w_r cos(rθ), ∂ ↔ i · 2 Σ d_r sin(rθ) for the typed weights, k for the closed forms."""
     torus = sh.Torus(n, lengths=2.1)
     describe = get_backend(backend, order)
     bound = 16 * eps(torch.float64) * (math.pi / torus.spacing[0]) ** 2
@@ -96,18 +79,6 @@ def test_symbols_are_the_eigenvalues_of_the_dense_matrices(backend, order, n):
         eigenvalues = np.fft.fft(axis_matrix(torus, 0, derivative, backend, order)[:, 0])
         expected = eigenvalues.real if derivative == 2 else eigenvalues.imag
         assert_allclose(symbol(n, torus.spacing[0]), expected, rtol=0, atol=bound)
-
-
-@EVERY_ORDER
-def test_fd_approaches_the_wavenumber_with_its_constant(order):
-    """S = −k² (1 − C (kΔ)^p + …): the order and the constant, within 2 % at kΔ small enough for both."""
-    n = 40
-    theta = 2 * math.pi / n * np.arange(1, 4)
-    S = FiniteDifference(order).second_derivative_symbol(n, 1.0)[1:4].numpy()
-    C = (1 + S / theta**2) / theta**order
-    slack = 0.02 if order < 8 else 0.02 + 40 * eps(torch.float64) / theta[0] ** order
-    assert C[0] == pytest.approx(float(ERROR_CONSTANTS[order]), rel=slack)
-    assert (np.diff(C) < 0).all()  # the next term of the series has the other sign
 
 
 @EVERY_ORDER
@@ -121,7 +92,7 @@ def test_fd_largest_eigenvalues(order):
     )
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 97])
+@pytest.mark.parametrize("n", [1, 8, 97])
 def test_spectral_symbols_are_the_wavenumbers(n):
     torus = sh.Torus(n, lengths=2.1)
     k = torus.wavenumbers(0)

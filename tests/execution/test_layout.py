@@ -6,18 +6,19 @@ import pytest
 import torch
 from covers import pairwise
 
-from oracles.fields import DTYPES, field
+from oracles.fields import field
 from spectral_ham.execution.base import Kind
 from spectral_ham.execution.layout import add_potential, channels_first, channels_last, uninitialized
 from spectral_ham.execution.numba import jit
 
 EITHER = ["0", "1"]
 """Values of the switch: torch's own operations, fused kernels."""
-SHAPES = [(5, 7, 13), (33, 1), (64, 32, 16), (3, 4, 5, 2)]
+SHAPES = [(33, 1), (64, 32, 16), (3, 4, 5, 13)]
+PRECISIONS = [torch.complex64, torch.float64]
 
 
 @pytest.mark.parametrize(
-    ("fused", "dtype", "shape", "step"), pairwise(EITHER, DTYPES, SHAPES, [1, 2, 8, 9, 16]), ids=str
+    ("fused", "dtype", "shape", "step"), pairwise(EITHER, PRECISIONS, SHAPES, [1, 2, 8, 9]), ids=str
 )
 def test_there_and_back(monkeypatch, fused, dtype, shape, step):
     """In chunks of every kind: below, at and above the blocks of the kernels."""
@@ -39,7 +40,7 @@ def kind_of(X):
 
 @pytest.mark.parametrize(
     ("fused", "dtype", "channels", "per_point", "wide"),
-    pairwise(EITHER, DTYPES, [1, 3], [True, False], [True, False]),
+    pairwise(EITHER, PRECISIONS, [1, 3], [True, False], [True, False]),
     ids=str,
 )
 def test_potentials_are_added(monkeypatch, fused, dtype, channels, per_point, wide):
@@ -80,7 +81,7 @@ def test_large_fields_take_the_parallel_kernels(monkeypatch):
     assert called == ["parallel" if jit.tasks() > 1 else "serial", "serial"]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=str)
 def test_memory_in_large_pages_is_memory(dtype):
     made = uninitialized((3, 4), dtype, torch.device("cpu"))
     assert (made.shape, made.dtype) == ((3, 4), dtype)

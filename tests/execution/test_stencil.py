@@ -18,17 +18,9 @@ from spectral_ham.execution.stencil.slices import SlicedStencil
 
 needs_numba = pytest.mark.skipif(not jit.is_on(), reason="numba is not installed, or fused kernels are off")
 CPU = torch.device("cpu")
-GRIDS = [(9,), (40,), (9, 9), (11, 16), (31, 10), (9, 10, 11), (12, 9, 9)]
-REALS = [1, 2, 3, 8, 15, 16, 17, 40]
-
-
-@pytest.fixture
-def threads(monkeypatch):
-    """Several threads, even for small fields."""
-    monkeypatch.setattr(jit, "LEAST_NUMBERS", 0)
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(1)
+GRIDS = [(9,), (9, 9), (31, 10), (9, 10, 11)]
+REALS = [1, 2, 15, 16, 40]
+SINGLE_AND_DOUBLE = [torch.float32, torch.float64]
 
 
 def neighbors(order, axes):
@@ -61,14 +53,7 @@ def rolled(weights, X, V=None):
 
 @pytest.mark.parametrize(
     ("shape", "order", "reals", "dtype", "has_V", "way"),
-    pairwise(
-        GRIDS,
-        ORDERS,
-        REALS,
-        [torch.float32, torch.float64],
-        [False, True],
-        [SlicedStencil, fused.FusedStencil],
-    ),
+    pairwise(GRIDS, ORDERS, REALS, SINGLE_AND_DOUBLE, [False, True], [SlicedStencil, fused.FusedStencil]),
     ids=str,
 )
 def test_a_sweep_is_its_definition(shape, order, reals, dtype, has_V, way):
@@ -87,8 +72,7 @@ def test_a_sweep_is_its_definition(shape, order, reals, dtype, has_V, way):
     assert_allclose(term, wanted, rtol=0, atol=bound(weights, X, V, S) + 4 * eps(dtype) * largest(before))
 
 
-@pytest.mark.parametrize("has_V", [False, True], ids=["free", "V"])
-@pytest.mark.parametrize("shape", [(3, 3), (9, 16), (31, 10)], ids=str)
+@pytest.mark.parametrize(("shape", "has_V"), [((3, 3), True), ((9, 16), False), ((31, 10), True)], ids=str)
 def test_the_convolution_is_its_definition(shape, has_V):
     """Padded with zeros by oneDNN, and periodic all the same: the seam of each edge is added."""
     X, V, weights = field((*shape, 16), torch.float32), field(shape, torch.float32, 4), neighbors(2, (0, 1))
@@ -118,8 +102,11 @@ def test_the_convolution_is_taken_where_it_is_made_for(order, shape, reals, dtyp
     assert depthwise.suits_depthwise(shape, kind, neighbors(order, range(len(shape)))) == expected
 
 
+SOME_AXES = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
+
+
 @needs_numba
-@pytest.mark.parametrize(("axes", "order"), pairwise([(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)], ORDERS), ids=str)
+@pytest.mark.parametrize(("axes", "order"), [*zip(SOME_AXES, [2, 4, 6, 8, 2, 4], strict=True)], ids=str)
 def test_any_axes(axes, order):
     """Axes without a term are rows apart, or more channels; V is swept along only if the last axis takes part."""
     X, V, weights = field((9, 10, 11, 4), torch.float64), field((9, 10, 11), torch.float64), neighbors(order, axes)
@@ -132,14 +119,11 @@ def test_any_axes(axes, order):
 
 
 @needs_numba
-@pytest.mark.parametrize(("shape", "order", "reals"), pairwise(GRIDS, ORDERS, [1, 2, 16]), ids=str)
+@pytest.mark.parametrize(("shape", "order", "reals"), pairwise(GRIDS, [2, 8], [1, 16]), ids=str)
 def test_threads_leave_no_trace(threads, shape, order, reals):
     """However the rows, or one long row, are shared out."""
-    X, V, weights = (
-        field((*shape, reals), torch.float64),
-        field(shape, torch.float64, 5),
-        neighbors(order, range(len(shape))),
-    )
+    X, V = field((*shape, reals), torch.float64), field(shape, torch.float64, 5)
+    weights = neighbors(order, range(len(shape)))
     assert jit.tasks() == 3
     parallel = made(fused.FusedStencil, X, weights, V).apply(X)
     torch.set_num_threads(1)
@@ -157,7 +141,7 @@ def test_blocks_leave_no_trace(monkeypatch, block):
 
 
 @needs_numba
-@pytest.mark.parametrize(("value", "reals"), pairwise([math.nan, math.inf, -math.inf], [2, 4, 32]), ids=str)
+@pytest.mark.parametrize(("value", "reals"), pairwise([math.nan, math.inf], [2, 32]), ids=str)
 def test_nan_and_inf_survive_and_stay_where_they_belong(value, reals):
     """No assumption that they are absent: the points that see the bad one are not finite, and no others."""
     X = field((9, 12, reals), torch.float32)
@@ -171,7 +155,7 @@ def test_nan_and_inf_survive_and_stay_where_they_belong(value, reals):
 
 
 @needs_numba
-@pytest.mark.parametrize(("dtype", "order"), pairwise(DTYPES, ORDERS), ids=str)
+@pytest.mark.parametrize(("dtype", "order"), [*zip(DTYPES, ORDERS, strict=True)], ids=str)
 def test_H_runs_through_the_kernels_and_is_the_same_without(monkeypatch, dtype, order):
     """Gradients included."""
 

@@ -1,4 +1,4 @@
-"""What H answers about itself by value, V(t), matrix potentials, parameters, immutability."""
+"""What H answers about itself by value, V(t), parameters, immutability, copies."""
 
 import copy
 import dataclasses
@@ -6,14 +6,16 @@ import pickle
 
 import pytest
 import torch
-from helpers import WAYS
+from helpers import hamiltonian
 from numpy.testing import assert_allclose
 
 import spectral_ham as sh
 from oracles.dense import backward_bound
-from oracles.fields import HBAR, KINETIC, MASS, TORUS, eps, field, given_metric, largest
+from oracles.fields import HBAR, KINETIC, MASS, TORUS, field, given_metric
 
-EVERY_WAY = pytest.mark.parametrize(("backend", "execution"), WAYS)
+EVERY_EXECUTION = pytest.mark.parametrize(
+    ("backend", "execution"), [("spectral", "fft"), ("fd", "dense"), ("fd", "stencil")]
+)
 FLAGS = {"inverse_metric": given_metric(2, "full"), "hbar": HBAR, "mass": MASS}
 
 
@@ -69,7 +71,7 @@ def test_bounds_of_each_kind_of_potential():
 # V(t)
 
 
-@EVERY_WAY
+@EVERY_EXECUTION
 def test_V_of_t_is_evaluated_at_t(backend, execution):
     (x, y), seen = TORUS.coordinates(), []
 
@@ -78,8 +80,7 @@ def test_V_of_t_is_evaluated_at_t(backend, execution):
         return torch.cos(x - t) + 0 * y
 
     T = field((*TORUS.shape, 2))
-    H = sh.Hamiltonian(TORUS, potential=V, backend=backend, execution=execution, **FLAGS)
-    static = sh.Hamiltonian(TORUS, potential=torch.cos(x - 0.7) + 0 * y, backend=backend, execution=execution, **FLAGS)
+    H, static = (hamiltonian(execution, backend, potential) for potential in (V, torch.cos(x - 0.7) + 0 * y))
     assert torch.equal(H(T, t=0.7), static(T))
     assert seen == [0.7]
     assert torch.equal(H(T, torch.empty_like(T), t=0.7), static(T))
@@ -105,33 +106,7 @@ def test_V_of_t_may_be_any_static_potential(kind):
     assert torch.equal(sh.Hamiltonian(TORUS, potential=sh.TimeDependentPotential(lambda _: made))(T), expected)
 
 
-# Matrix potentials
-
-
-def test_a_matrix_potential_mixes_the_first_channel_axis_alone():
-    """Rabi: σ_x swaps the two components; the second channel axis goes along."""
-    sigma_x = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
-    T = torch.ones(*TORUS.shape, 2, 3, dtype=torch.float64)
-    T[..., 1, :] = torch.tensor([2.0, 3.0, 4.0], dtype=torch.float64)
-    result = sh.Hamiltonian(TORUS, potential=sh.MatrixPotential(sigma_x), backend="fd")(T)  # constant: no kinetic part
-    bound = backward_bound(T.dtype, 4 * (1 / TORUS.spacing[0] ** 2 + 1 / TORUS.spacing[1] ** 2), T)
-    assert_allclose(result, T.flip(2), rtol=0, atol=bound)
-
-
-@EVERY_WAY
-def test_a_matrix_potential_lets_gradients_through(backend, execution):
-    """∂/∂T* of ⟨T|H|T⟩ is H[T]·2 for a Hermitian H, with T recorded and V recorded."""
-    A = field((2, 2))
-    V = (A + A.mH).requires_grad_()
-    H = sh.Hamiltonian(TORUS, potential=sh.MatrixPotential(V), backend=backend, execution=execution, **FLAGS)
-    T = field((*TORUS.shape, 2, 3)).requires_grad_()
-    HT = H(T)
-    form = torch.sum(T.conj() * HT).real
-    grad_T, grad_V = torch.autograd.grad(form, (T, V))
-    bound = 4 * backward_bound(T.dtype, H.spectral_bounds()[1], T.detach())
-    assert_allclose(grad_T, 2 * HT.detach(), rtol=0, atol=bound)
-    expected = torch.einsum("xyab,xycb->ac", T.detach(), T.detach().conj())
-    assert_allclose(grad_V, expected, rtol=0, atol=16 * eps(T.dtype) * TORUS.size * largest(T.detach()) ** 2)
+# What an operator is
 
 
 def test_defaults_are_spectral_flat_and_free():
@@ -171,13 +146,13 @@ def test_representations_say_what_it_is():
     assert "tensor(" not in repr(sh.Laplacian(TORUS))
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda H: pickle.loads(pickle.dumps(H))])
-def test_operators_can_be_copied_and_pickled(duplicate):
-    """Also after use, when tables are prepared."""
-    H = sh.Hamiltonian(TORUS, potential=field(TORUS.shape, torch.float64), backend="fd", **FLAGS)
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])
+@pytest.mark.parametrize("made", [sh.Laplacian(TORUS, backend="fd"), hamiltonian(potential=field(TORUS.shape))])
+def test_operators_can_be_copied_and_pickled(duplicate, made):
+    """Also after use: what is prepared stays behind, and a copy prepares for itself."""
     T = field((*TORUS.shape, 2))
-    expected = H(T)
-    assert torch.equal(duplicate(H)(T), expected)
+    expected = made(T)
+    assert torch.equal(duplicate(made)(T), expected)
 
 
 @pytest.mark.parametrize("as_tensor", [False, True], ids=["numbers", "0-d tensors"])
@@ -192,24 +167,34 @@ def test_hbar_and_mass_are_numbers_or_0d_tensors(as_tensor):
     assert_allclose(H(T), expected, rtol=0, atol=2 * backward_bound(T.dtype, H.spectral_bounds()[1], T))
 
 
-@pytest.mark.parametrize("name", ["hbar", "mass", "inverse_metric"])
-@EVERY_WAY
-def test_a_parameter_with_a_gradient_changes_no_value(backend, execution, name):
-    """And nothing that depends on it is kept: a later in-place step is seen by the next call."""
-    values = {"hbar": HBAR, "mass": MASS, "inverse_metric": (2.0, 0.7)}
-    leaf = torch.tensor(values[name], dtype=torch.float64, requires_grad=True)
-    T = field((*TORUS.shape, 2))
-    flags = {"backend": backend, "execution": execution}
-    learnt = sh.Hamiltonian(TORUS, **{**values, name: leaf}, **flags)
-    fixed = sh.Hamiltonian(TORUS, **values, **flags)
+GIVEN = {"hbar": HBAR, "mass": MASS, "inverse_metric": (2.0, 0.7)}
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "execution"),
+    [
+        ("hbar", "spectral", "fft"),
+        ("mass", "fd", "stencil"),
+        ("inverse_metric", "spectral", "fft"),
+        ("inverse_metric", "fd", "dense"),
+        ("inverse_metric", "fd", "stencil"),
+    ],
+)
+def test_a_parameter_with_a_gradient_changes_no_value(name, backend, execution):
+    """And nothing that depends on it is kept: a later in-place step is seen by the next operator."""
+
+    def with_value(value):
+        return hamiltonian(execution, backend, **{**GIVEN, name: value})
+
+    leaf = torch.tensor(GIVEN[name], dtype=torch.float64, requires_grad=True)
+    T, learnt, fixed = field((*TORUS.shape, 2)), with_value(leaf), with_value(GIVEN[name])
     bound = 2 * backward_bound(T.dtype, fixed.spectral_bounds()[1], T)
     assert_allclose(learnt(T).detach(), fixed(T), rtol=0, atol=bound)
     with torch.no_grad():
         assert_allclose(learnt(T), fixed(T), rtol=0, atol=bound)
     learnt(T).abs().sum().backward()
     assert leaf.grad.shape == leaf.shape
-    rebuilt = sh.Hamiltonian(TORUS, **{**values, name: leaf.detach() * 1.5}, **flags)
+    rebuilt = with_value(leaf.detach() * 1.5)
     with torch.no_grad():
         leaf.mul_(1.5)
-        again = sh.Hamiltonian(TORUS, **{**values, name: leaf}, **flags)
-    assert_allclose(again(T).detach(), rebuilt(T), rtol=0, atol=2 * bound * 1.5**2)
+    assert_allclose(with_value(leaf)(T).detach(), rebuilt(T), rtol=0, atol=2 * bound * 1.5**2)
