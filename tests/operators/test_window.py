@@ -66,6 +66,15 @@ def test_frames_are_those_of_the_loop(grid, dtype, backend):
     assert float((expected[-1] - wide).abs().max()) > 0.1
 
 
+def test_default_window_of_a_trainer():
+    """64 steps c_n = −i·dt/ħ on 28×28 in complex64, D = 4: the loop to rounding."""
+    H = sh.Hamiltonian(sh.Torus((28, 28)), hbar=0.1, backend="fd")
+    T, steps = field((28, 28, 4, 4), torch.complex64), [-0.05j] * 64
+    expected, frames = loop(H, T, steps), euler_window(H, T, steps)
+    assert float((frames - expected).abs().max()) <= bound(H, T, steps)
+    assert float((euler_window(H, T, steps, final_only=True) - expected[-1]).abs().max()) <= bound(H, T, steps)
+
+
 @pytest.mark.parametrize(
     ("dtype", "coefficients"),
     [(torch.complex64, [0.1, -0.3, 0.2]), (torch.float64, torch.tensor([0.1, -0.3, 0.2], dtype=torch.float64))],
