@@ -31,15 +31,11 @@ def trap(strength):
 
 
 def saturable(strength):
-    return sh.NonlinearPotential(lambda T, t: strength / (1 + T.abs() ** 2))
+    return sh.NonlinearPotential(lambda T, _: strength / (1 + T.abs() ** 2))
 
 
 OTHERS = {
-    "V": (
-        {"potential": sh.ScalarPotential(torch.ones(6))},
-        {"potential": sh.ScalarPotential(torch.zeros(6))},
-        "values",
-    ),
+    "V": ({"potential": torch.ones(6)}, {"potential": torch.zeros(6)}, "values"),
     "V(t)": ({"potential": driven(1.0)}, {"potential": driven(2.0)}, r"V at t = 0\.06"),
     "V[T]": ({"potential": saturable(1.0)}, {"potential": saturable(2.0)}, r"V\[1T\]"),
     "g": ({"potential": sh.GrossPitaevskii(1.0)}, {"potential": sh.GrossPitaevskii(2.0)}, r"\(g\) was 1.0, is 2.0"),
@@ -51,7 +47,7 @@ OTHERS = {
     "an observable renamed": (
         {},
         {"observables": {"m": lambda T, _: T.norm()}},
-        r"observables was \['n'\], is \['m'\]",
+        r"was \['n'\], is \['m'\]",
     ),
     "an observable dropped": ({}, {"observables": None}, r"observables was \['n'\], is \[\]"),
 }

@@ -5,7 +5,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -37,7 +37,7 @@ def write(stream: BinaryIO, content: Mapping[str, Any]) -> None:
     """Write ``content``: numbers, strings, lists, mappings and tensors, each tensor with its own numbers alone."""
     hashing = _Hashing(stream)
     hashing.write(FORMAT)
-    torch.save(_alone(content, {}), hashing)
+    torch.save(_alone(content, {}), cast(IO[bytes], hashing))
     stream.write(hashing.digest.digest())
 
 
