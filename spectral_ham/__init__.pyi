@@ -27,6 +27,8 @@ from .errors import EvolutionError as EvolutionError
 from .errors import LargeMetricWarning as LargeMetricWarning
 from .errors import NotHermitianError as NotHermitianError
 from .errors import PrecisionWarning as PrecisionWarning
+from .errors import RestartError as RestartError
+from .errors import RestartWarning as RestartWarning
 from .errors import SolverError as SolverError
 from .errors import SplittingResonanceWarning as SplittingResonanceWarning
 from .errors import UnderresolvedWarning as UnderresolvedWarning

@@ -33,6 +33,19 @@ class EvolutionError(ArithmeticError):
         self.time = time
 
 
+class RestartError(ValueError):
+    """A restart file cannot be used: a bad path, a damaged or foreign file, another run, another process, a full disk.
+
+    Where a finished run could not be written, ``trajectory`` holds it.
+    """
+
+    trajectory: "Trajectory | None" = None
+
+
+class RestartWarning(UserWarning):
+    """A restart file could not be written for now, or its newest state is damaged and the one before it is used."""
+
+
 class LargeMetricWarning(UserWarning):
     """An inverse metric component is so large that it rules the stable time step and the rounding error."""
 

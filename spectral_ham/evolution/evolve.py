@@ -38,6 +38,7 @@ def evolve(
     imaginary: bool = False,
     progress: bool = False,
     restart: str | os.PathLike[str] | None = None,
+    restart_every: float = 20.0,
     gradient: GradientMode = "auto",
     callback: Observer | None = None,
 ) -> Trajectory:
@@ -58,9 +59,10 @@ def evolve(
         observables: name → f(T, t), evaluated at the saved times.
         imaginary: imaginary time τ: high energies decay, and the norm is not kept.
         progress: show a progress bar (tqdm) if stderr is a terminal.
-        restart: a file that the run is written to every 20 seconds and at its end. If it exists, the run goes on from
-            it, to the same bits; a file of another run is refused. Not together with a search for the step
-            (``tol`` with a fixed-step method), nor with gradients.
+        restart: a file that the run is written to between blocks of steps, and at its end. If it exists, the run goes
+            on from it, to the same bits; a file of another run is refused, with what differs. Not together with a
+            search for the step (``tol`` with a fixed-step method), nor with gradients.
+        restart_every: seconds between two writes.
         gradient: "autograd" records every step; "checkpoint" keeps √n fields and computes the rest again;
             "reversible" keeps one field and undoes the steps (a symmetric splitting of a static Hermitian H in real
             time; first derivatives only); "auto" takes "checkpoint" beyond 32 steps. Where nothing carries a
@@ -74,6 +76,7 @@ def evolve(
 
     Raises:
         ValueError: arguments that contradict each other or H; the message names them.
+        RestartError: a restart file that cannot be used, or, with the finished run, not be written.
         EvolutionError: the field became NaN or Inf; it carries the run up to there.
 
     Example:
@@ -118,5 +121,5 @@ def evolve(
             raise invalid("evolve(restart=...)", needs, restart)
         return step_doubling(problem, choice, trial, final)
     steps = 1 if choice.dt is None else times.steps(choice.dt)
-    file = None if restart is None else restart_file(restart, problem, choice)
+    file = None if restart is None else restart_file(restart, restart_every, problem, choice, observables or ())
     return integrate(problem, choice, steps, recorder(file), gradient)

@@ -7,7 +7,7 @@ from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.recorder import Recorder, State
 from spectral_ham.evolution.solution import Trajectory, solution
 from spectral_ham.evolution.stepper import Stepper
-from spectral_ham.evolution.times import EqualSteps, Leaps
+from spectral_ham.evolution.times import EqualSteps, Leaps, Pace
 
 BLOCK = 512
 """Steps between two looks at the field (and at the progress bar)."""
@@ -21,8 +21,13 @@ def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, 
     Raises:
         EvolutionError: the field became NaN or Inf; it carries the run up to there.
     """
+    pace = Leaps(problem.schedule) if choice.leaps else EqualSteps(problem.schedule, steps)
+    with recorder:
+        return _integrated(problem, choice, pace, recorder, gradient)
+
+
+def _integrated(problem: Problem, choice: Choice, pace: Pace, recorder: Recorder, gradient: GradientMode) -> Trajectory:
     schedule = problem.schedule
-    pace = Leaps(schedule) if choice.leaps else EqualSteps(schedule, steps)
     state, kept = recorder.start()
     stepper = Stepper(problem, choice, gradient, pace.steps, kept.counters)
 
@@ -41,16 +46,15 @@ def integrate(problem: Problem, choice: Choice, steps: int, recorder: Recorder, 
         )
 
     saved = len(kept.times)
-    with recorder:
-        for number, target in enumerate(schedule.targets[saved:], start=saved):
-            whole, rest = pace.reached(number, target)
-            while state.done < whole:
-                # Blocks end at multiples of BLOCK and at targets, so that a resumed run cuts its steps alike.
-                block = min(whole - state.done, BLOCK - state.done % BLOCK)
-                T = stepper.advance(state.T, block, pace.length(state.done), state.t)
-                done = state.done + block
-                last, state = state, checked(State.at(pace.time(done), T, done), state)
-                recorder.passed(last, state, kept)
-            branch = state if rest == 0 else State.at(target, stepper.partial_step(state.T, rest, state.t), state.done)
-            recorder.save(kept, target, checked(branch, state).T)
-    return solved(state, pace.steps)
+    for number, target in enumerate(schedule.targets[saved:], start=saved):
+        whole, rest = pace.reached(number, target)
+        while state.done < whole:
+            # Blocks end at multiples of BLOCK and at targets, so that a resumed run cuts its steps alike.
+            block = min(whole - state.done, BLOCK - state.done % BLOCK)
+            T = stepper.advance(state.T, block, pace.length(state.done), state.t)
+            done = state.done + block
+            last, state = state, checked(State.at(pace.time(done), T, done), state)
+            recorder.passed(last, state, kept)
+        branch = state if rest == 0 else State.at(target, stepper.partial_step(state.T, rest, state.t), state.done)
+        recorder.save(kept, target, checked(branch, state).T)
+    return recorder.finish(solved(state, pace.steps))

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -13,6 +13,9 @@ from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.restart import RestartFile
 from spectral_ham.evolution.times import SAME
 from spectral_ham.propagators import Counters
+
+if TYPE_CHECKING:
+    from spectral_ham.evolution.solution import Trajectory
 
 Observable: TypeAlias = Callable[[torch.Tensor, float], torch.Tensor]
 Observer: TypeAlias = Callable[[torch.Tensor, float], object]
@@ -83,6 +86,8 @@ class Recorder:
         self._bar: Any = None
 
     def __enter__(self) -> "Recorder":
+        if self._file is not None:
+            self._file.__enter__()
         if self._progress is not None and sys.stderr.isatty():
             try:
                 from tqdm import tqdm
@@ -93,6 +98,8 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.__exit__()
         if self._bar is not None:
             self._bar.close()
 
@@ -111,7 +118,20 @@ class Recorder:
         if self._file is not None:
             ends = abs(state.t - self._schedule.end) <= SAME * abs(self._schedule.duration)
             position = {"t": state.t, "T": state.T, "done": state.done}
-            self._file.offer({**position, **vars(kept), "counters": vars(kept.counters)}, now=ends)
+            if ends or self._file.due():
+                self._file.write({**position, **vars(kept), "counters": vars(kept.counters)})
+
+    def finish(self, trajectory: "Trajectory") -> "Trajectory":
+        """Return the finished run.
+
+        Raises:
+            RestartError: it could not be written to the restart file; it carries the run.
+        """
+        if self._file is not None and not self._file.is_written:
+            error = self._file.failure()
+            error.trajectory = trajectory
+            raise error
+        return trajectory
 
     def save(self, kept: Kept, t: float, T: torch.Tensor) -> None:
         """Keep field and observables if ``t`` is a time to save: the last target may be the end alone."""

@@ -1,7 +1,7 @@
 """What a potential is: something that adds V·T to the kinetic term."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, final
 
@@ -34,6 +34,10 @@ class Potential(ABC):
     """Whether a function of the user's sees the field, which it may keep."""
 
     @abstractmethod
+    def identity(self, times: Sequence[float], T: torch.Tensor) -> Iterable[tuple[str, object]]:
+        """Return (name, value) of every number that V depends on; of a function, its values at ``times`` in ``T``."""
+
+    @abstractmethod
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor | None:
         """Return the interaction energy per volume of a nonlinear V; None for a linear one, which is in ⟨T, HT⟩."""
 
@@ -64,6 +68,11 @@ class StaticPotential(Frozen, Potential):
     def at(self, t: float, T: torch.Tensor | None = None) -> "StaticPotential":  # noqa: ARG002
         """Return itself."""
         return self
+
+    @final
+    def identity(self, times: Sequence[float], T: torch.Tensor) -> Iterable[tuple[str, object]]:  # noqa: ARG002
+        """Return the values."""
+        return [("values", self.values)]
 
     @final
     def energy_density(self, T: torch.Tensor, t: float) -> None:

@@ -1,6 +1,6 @@
 """Potentials that depend on the field itself: V[T]·T with a real V that local phases leave alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, final
 
@@ -56,6 +56,12 @@ class NonlinearPotential(Potential):
             raise invalid("NonlinearPotential(function=...)", f"a function with real values {tuple(grid)} or like T", V)
         return ScalarPotential.unchecked(V) if V.shape == grid else ElementwisePotential.unchecked(V)
 
+    def identity(self, times: Sequence[float], T: torch.Tensor) -> Iterable[tuple[str, object]]:
+        """Return V at ``times`` in the fields T and 2T."""
+        for t in times:
+            for factor in (1, 2):  # a copy: the function may write into the field
+                yield f"V[{factor}T] at t = {t}", self.at(t, factor * T.detach()).values
+
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor:
         """Return F, the interaction energy per volume."""
         if self.antiderivative is None:
@@ -110,6 +116,10 @@ class GrossPitaevskii(Potential):
             raise invalid("potential=...", "linear here, where no field is at hand", "a GrossPitaevskii potential")
         interaction = self.g * self._density(T)
         return ScalarPotential.unchecked(interaction if self.external is None else self.external + interaction)
+
+    def identity(self, times: Sequence[float], T: torch.Tensor) -> Iterable[tuple[str, object]]:  # noqa: ARG002
+        """Return g and V_ext."""
+        return [("g", float(self.g)), ("external", self.external)]
 
     def energy_density(self, T: torch.Tensor, t: float) -> torch.Tensor:  # noqa: ARG002
         """Return V_ext·n + (g/2)·n²."""

@@ -1,6 +1,6 @@
 """A potential V(t), given as a function of time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -36,6 +36,13 @@ class TimeDependentPotential(Potential):
     def on(self, torus: Torus) -> Potential:
         """Return V(t) on ``torus``; its values are checked whenever they are evaluated."""
         return TimeDependentPotential(self.function, torus)
+
+    def identity(self, times: Sequence[float], T: torch.Tensor) -> Iterable[tuple[str, object]]:  # noqa: ARG002
+        """Return kind and values of V at ``times``."""
+        for t in times:
+            V = self.at(t)
+            yield f"kind at t = {t}", type(V).__name__
+            yield f"V at t = {t}", V.values
 
     def energy_density(self, T: torch.Tensor, t: float) -> None:  # noqa: ARG002
         """Return None."""

@@ -66,7 +66,8 @@ def _correction(operator: Operator, preconditioner: Operator, residual: torch.Te
         system = torch.stack(rows, dim=1)[: k + 2]
         rhs = torch.zeros(k + 2, 1, dtype=system.dtype, device=system.device)
         rhs[0] = scale
-        y = torch.linalg.lstsq(system, rhs).solution
+        Q, R = torch.linalg.qr(system)  # lstsq's default driver gives other bits from call to call
+        y = torch.linalg.solve_triangular(R, Q.mH @ rhs, upper=True)
         if float(torch.linalg.vector_norm(system @ y - rhs)) <= target or float(norm) == 0:
             break
         basis.append(candidate / norm)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import spectral_ham as sh
-from spectral_ham.evolution import restart
 
 pytestmark = pytest.mark.filterwarnings("ignore::spectral_ham.analysis.preflight.Advice")
 
@@ -33,12 +32,11 @@ def problem(course):
 def run(course, path=None, scale=1.0, callback=None, **changed):
     H, T = problem(course)
     given = {"save_times": TIMES, "observables": {"n": lambda T, _: T.abs().sum()}, **COURSES[course], **changed}
-    return sh.evolve(H, scale * T, 2.0, restart=path, callback=callback, **given)
+    return sh.evolve(H, scale * T, 2.0, restart=path, restart_every=1e-9, callback=callback, **given)
 
 
 @pytest.mark.parametrize("course", COURSES)
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, course):
-    monkeypatch.setattr(restart, "SECONDS_BETWEEN_WRITES", 0.0)
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, course):
     path, whole, seen = tmp_path / "run", run(course), []
 
     def kill(T, t):
