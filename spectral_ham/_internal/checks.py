@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral, Real
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from spectral_ham._internal.mode import carries_derivative
@@ -20,6 +21,15 @@ _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 _REAL = {complex_dtype: real_dtype for real_dtype, complex_dtype in _COMPLEX.items()}
 
 Name = TypeVar("Name", bound=str)
+
+
+class Words(str):
+    """What a message says of a value in words, without the quotes that a string given by the user has."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def as_complex(dtype: torch.dtype) -> torch.dtype:
@@ -64,14 +74,19 @@ def check_tensor(where: str, value: object) -> torch.Tensor:
 
 
 def _no_tensor(where: str, value: object) -> Exception:
-    return invalid(where, "a torch.Tensor", type(value).__name__, "Convert it with torch.as_tensor.", TypeError)
+    kind = Words(f"an object of type {type(value).__name__}")
+    return invalid(where, "a torch.Tensor", kind, "Convert it with torch.as_tensor.", TypeError)
 
 
-def as_count(where: str, value: object, minimum: int = 1) -> int:
-    """Return ``value`` as an int of at least ``minimum``."""
+def as_count(where: str, value: object, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return ``value`` as an int of at least ``minimum``, and of at most ``maximum`` where more could not finish."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
         raise invalid(where, f"an integer of at least {minimum}", value)
-    return int(value)
+    count = int(value)
+    if maximum is not None and count > maximum:
+        shown = count if count < 10**30 else Words(f"an integer of {count.bit_length()} bits")
+        raise invalid(where, f"at most {maximum}, for more would not finish", shown)
+    return count
 
 
 def as_number(where: str, value: object, *, positive: bool = False) -> float:
@@ -79,8 +94,10 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
     if type(value) is float and -math.inf < value < math.inf and (value > 0 or not positive):
         return value
     requirement = "a positive finite number" if positive else "a finite number"
-    if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex():
-        value = float(value.detach())
+    if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex() and has_values(value):
+        value = value.detach().item()
+    elif isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise invalid(where, requirement, value, error=TypeError)
     try:
@@ -94,7 +111,7 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
 
 def as_per_axis(where: str, value: PerAxis, ndim: int, *, positive: bool = False) -> tuple[float, ...]:
     """Return one float per axis from one number or a sequence of ``ndim`` numbers."""
-    if isinstance(value, Sequence) or (isinstance(value, torch.Tensor) and value.ndim == 1):
+    if isinstance(value, Sequence) or (isinstance(value, (torch.Tensor, np.ndarray)) and value.ndim == 1):
         if len(value) != ndim or isinstance(value, str):
             raise invalid(where, f"one number or one per axis ({ndim})", value)
         return tuple(as_number(where, number, positive=positive) for number in value)
@@ -110,6 +127,8 @@ def as_scalar(where: str, value: Scalar) -> Scalar:
         return as_number(where, value, positive=True)
     if value.ndim != 0 or not value.dtype.is_floating_point:
         raise invalid(where, "a positive number or a real 0-d tensor", value, "Index or squeeze it.", TypeError)
+    if not has_values(value):
+        raise without_values(where, value)
     number = as_number(where, value, positive=True)
     return value if carries_derivative(value) else number
 
@@ -127,9 +146,27 @@ def check_field_dtype(where: str, dtype: torch.dtype) -> torch.dtype:
     raise invalid(where, "complex64, complex128, float32 or float64", dtype, remedy, UnsupportedDTypeError)
 
 
+def has_values(tensor: torch.Tensor) -> bool:
+    """Tell whether a tensor is dense and has memory: neither sparse nor on the meta device."""
+    return tensor.layout is torch.strided and not tensor.is_meta
+
+
+def without_values(where: str, tensor: torch.Tensor) -> Exception:
+    """Return the error for a tensor that is sparse, or on the meta device."""
+    kind = Words(f"a tensor of layout {tensor.layout} on device {tensor.device}")
+    return invalid(where, "a dense tensor with values", kind, "Use .to_dense(), or a device with memory.", TypeError)
+
+
 def check_field(where: str, T: object, shape: tuple[int, ...]) -> torch.Tensor:
     """Return a field on the grid ``shape`` with any channels behind it; refuse anything else."""
-    if isinstance(T, torch.Tensor) and T.dtype in FIELD_DTYPES and T.shape[: len(shape)] == shape and T.numel() > 0:
+    if (
+        isinstance(T, torch.Tensor)
+        and T.dtype in FIELD_DTYPES
+        and T.shape[: len(shape)] == shape
+        and T.numel() > 0
+        and T.layout is torch.strided
+        and not T.is_meta
+    ):
         return T
     raise _no_field(where, T, shape)
 
@@ -140,29 +177,9 @@ def _no_field(where: str, T: object, shape: tuple[int, ...]) -> Exception:
     if field.shape[: len(shape)] != shape:
         remedy = "Grid axes come first, channels after them."
         return invalid(where, f"a field whose first axes are the grid {shape}", field, remedy)
+    if not has_values(field):
+        return without_values(where, field)
     return invalid(where, "a field with at least one channel", field)
-
-
-def check_square_field(where: str, T: object) -> torch.Tensor:
-    """Return a field (N_x, N_y, D, D), which is what the drop-in functions promise to take; refuse anything else."""
-    if (
-        isinstance(T, torch.Tensor)
-        and T.ndim == 4
-        and T.shape[2] == T.shape[3]
-        and T.dtype in FIELD_DTYPES
-        and T.numel() > 0
-    ):
-        return T
-    raise _no_square_field(where, T)
-
-
-def _no_square_field(where: str, T: object) -> Exception:
-    field = check_tensor(where, T)
-    if field.ndim != 4 or field.shape[2] != field.shape[3]:
-        remedy = "The class `Hamiltonian` takes any channels behind the grid axes."
-        return invalid(where, "a 4-D tensor (N_x, N_y, D, D)", field, remedy)
-    check_field_dtype(where, field.dtype)
-    return invalid(where, "a non-empty (N_x, N_y, D, D) tensor", field)
 
 
 def check_out(where: str, out: object, T: torch.Tensor, others: Iterable[torch.Tensor | None] = ()) -> torch.Tensor:
@@ -171,10 +188,12 @@ def check_out(where: str, out: object, T: torch.Tensor, others: Iterable[torch.T
         raise _no_tensor(where, out)
     if out.shape != T.shape or out.dtype != T.dtype or out.device != T.device:
         wanted = f"a tensor like the result: shape {tuple(T.shape)}, {T.dtype}, {T.device}"
-        raise invalid(where, wanted, f"shape {tuple(out.shape)}, {out.dtype}, {out.device}")
+        raise invalid(where, wanted, Words(f"shape {tuple(out.shape)}, {out.dtype}, {out.device}"))
+    if out.layout is not torch.strided:
+        raise without_values(where, out)
     compiling = torch.compiler.is_compiling()  # then memory and lazy bits cannot be looked at
     if not out.is_contiguous() or (not compiling and (out.is_conj() or out.is_neg())):
-        raise invalid(where, "contiguous", f"strides {out.stride()}", "Allocate it with torch.empty_like.")
+        raise invalid(where, "contiguous", Words(f"strides {out.stride()}"), "Allocate it with torch.empty_like.")
     inputs = (T, *others)
     if torch.is_grad_enabled():
         for tensor in (out, *inputs):
@@ -189,7 +208,9 @@ def check_out(where: str, out: object, T: torch.Tensor, others: Iterable[torch.T
         if tensor is not None and tensor.device == out.device:
             start = tensor.data_ptr()
             if start < last and first < start + _span(tensor):
-                raise invalid(where, "memory of its own", "a tensor that overlaps an input", "Use a second buffer.")
+                raise invalid(
+                    where, "memory of its own", Words("a tensor that overlaps an input"), "Use a second buffer."
+                )
     return out
 
 
@@ -204,8 +225,17 @@ def _span(tensor: torch.Tensor) -> int:
 def check_same_device(where: str, value: torch.Tensor, T: torch.Tensor) -> torch.Tensor:
     """Return ``value`` on T's device; refuse another: a silent copy in a hot path is never what was meant."""
     if value.device != T.device:
-        raise invalid(where, f"on the field's device {T.device}", str(value.device), f"Use .to({str(T.device)!r}).")
+        remedy = f"Use .to({str(T.device)!r})."
+        raise invalid(where, f"on the field's device {T.device}", Words(value.device), remedy)
     return value
+
+
+def check_values(where: str, value: object) -> torch.Tensor:
+    """Return a dense tensor with memory behind it; refuse anything else."""
+    tensor = check_tensor(where, value)
+    if has_values(tensor):
+        return tensor
+    raise without_values(where, tensor)
 
 
 def is_finite(values: torch.Tensor) -> bool:

@@ -13,10 +13,10 @@ from spectral_ham._internal.checks import (
     as_scalar,
     check_field_dtype,
     check_same_device,
-    check_square_field,
     check_tensor,
     invalid,
 )
+from spectral_ham._internal.square_field import check_square_field
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.drop_in.context import current_frame
 from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components

@@ -2,7 +2,8 @@
 
 import torch
 
-from spectral_ham._internal.checks import check_option, check_square_field
+from spectral_ham._internal.checks import check_option
+from spectral_ham._internal.square_field import check_square_field
 from spectral_ham._internal.typing import BackendName, Scalar
 from spectral_ham.geometry.inverse_metric import MetricLike
 from spectral_ham.geometry.torus import Torus

@@ -24,7 +24,7 @@ def softest_kinetic(H: Hamiltonian) -> float:
 def smooth_fields(H: Hamiltonian, channels: tuple[int, ...] = ()) -> torch.Tensor:
     """Return fields without any symmetry whose low modes prevail: starts that overlap with every low state."""
     shape = (*H.torus.shape, *channels)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu")
     smoothing = kinetic_inverse(H, softest_kinetic(H))
     return smoothing(smoothing(noise))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from spectral_ham._internal.checks import as_number, check_option, invalid
+from spectral_ham._internal.checks import Words, as_number, check_option, invalid
 from spectral_ham.analysis.stability import hbar_of, max_stable_dt
 from spectral_ham.evolution.problem import Problem
 from spectral_ham.propagators import METHODS, exact_kind
@@ -67,7 +67,7 @@ def choose_method(problem: Problem, method: str, dt: float | None, tol: float | 
     step = None if dt is None else as_number("evolve(dt=...)", dt, positive=True)
     if dt is None and tol is None and method != "auto" and not METHODS[method].is_error_controlled:
         remedy = "dt fixes the step; tol finds one that meets a tolerance."
-        raise invalid(f"evolve(method={method!r})", "given dt= or tol=", "neither", remedy)
+        raise invalid(f"evolve(method={method!r})", "given dt= or tol=", Words("neither"), remedy)
     name, reason = (method, "asked for") if method != "auto" else _automatic(problem, stepped=step is not None)
     if step is not None:
         reason += ", dt given"
@@ -109,7 +109,7 @@ def _tolerance(T: torch.Tensor, tol: float | None, reachable: float) -> float:
         raise invalid(
             "evolve(time=...)",
             "short enough for the field to stay a number",
-            "an imaginary time over which e^{−E_min·τ/ħ} overflows",
+            Words("an imaginary time over which e^{−E_min·τ/ħ} overflows"),
             "Shift the potential so that the lowest energy is about zero (the same state up to a factor), or use "
             "ground_state.",
         )

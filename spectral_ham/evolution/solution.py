@@ -90,7 +90,7 @@ def solution(problem: Problem, choice: Choice, pace: Pace, state: State, kept: K
         error_bound=bound,
         norm_drift=drift,
     )
-    times = torch.tensor(kept.times, dtype=torch.float64)
+    times = torch.tensor(kept.times, dtype=torch.float64, device="cpu")
     return Trajectory(times, _stacked(kept.fields, state.T), state.T, stats, _observables(kept))
 
 

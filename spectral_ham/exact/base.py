@@ -55,7 +55,7 @@ def turns(torus: Torus, axis: int, mode: int) -> torch.Tensor:
     The product is an integer, so that the phase 2π·turns of a high mode is as good as that of a low one.
     """
     n = torus.shape[axis]
-    return (mode % n * torch.arange(n, dtype=torch.int64) % n).to(torch.float64) / n
+    return (mode % n * torch.arange(n, dtype=torch.int64, device="cpu") % n).to(torch.float64) / n
 
 
 def broadcast_sum(terms: Iterable[torch.Tensor]) -> torch.Tensor:

@@ -129,7 +129,7 @@ class ManufacturedField(Frozen):
     def _angle(self, axis: int, mode: int) -> torch.Tensor:
         """2π·mode·(x − a)/L, modulo 2π, for every channel."""
         torus = self.torus
-        channel = torch.arange(math.prod(self.channels), dtype=torch.float64)
+        channel = torch.arange(math.prod(self.channels), dtype=torch.float64, device="cpu")
         shift = (self.center[axis] - torus.origin[axis]) / torus.lengths[axis] + SHIFTS[axis] * channel
         fraction = turns(torus, axis, mode)[:, None] - mode * shift
         return on_axis(axis, 2 * math.pi * (fraction % 1), torus.ndim)

@@ -129,4 +129,4 @@ def _amplitude(amplitude: complex | torch.Tensor) -> torch.Tensor:
         raise invalid(where, "a number or a tensor of channel amplitudes", amplitude, error=TypeError)
     if not cmath.isfinite(complex(amplitude)):
         raise invalid(where, "finite", amplitude)
-    return torch.tensor(complex(amplitude), dtype=torch.complex128)
+    return torch.tensor(complex(amplitude), dtype=torch.complex128, device="cpu")

@@ -110,5 +110,5 @@ def uninitialized(shape: tuple[int, ...], dtype: torch.dtype, device: torch.devi
     """
     if device.type != "cpu":
         return torch.empty(shape, dtype=dtype, device=device)
-    numbers = np.empty(shape, dtype=torch.empty(0, dtype=dtype).numpy().dtype)
+    numbers = np.empty(shape, dtype=torch.empty(0, dtype=dtype, device="cpu").numpy().dtype)
     return torch.from_numpy(numbers)

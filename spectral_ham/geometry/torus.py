@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from spectral_ham._internal.checks import as_count, as_per_axis, invalid
+from spectral_ham._internal.checks import as_count, as_per_axis, has_values, invalid
 from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.memo import geometry_memo, normalized_device
 from spectral_ham._internal.typing import Device, PerAxis
@@ -56,6 +57,8 @@ class Torus(Frozen):
         spacing: PerAxis | None = None,
         origin: PerAxis = 0.0,
     ) -> None:
+        if isinstance(shape, np.ndarray) or (isinstance(shape, torch.Tensor) and has_values(shape)):
+            shape = shape.tolist()
         counts = tuple(shape) if isinstance(shape, Sequence) else (shape,)
         if not 1 <= len(counts) <= MAX_NDIM:
             raise invalid("Torus(shape=...)", "1, 2 or 3 counts", shape)
@@ -114,7 +117,9 @@ class Torus(Frozen):
     def coordinates(self, dtype: torch.dtype = torch.float64, device: Device = "cpu") -> tuple[torch.Tensor, ...]:
         """Return one open grid of points x_j = origin + j·L/N per axis, ready to broadcast: (N_x, 1), (1, N_y)."""
         return tuple(
-            on_axis(axis, start + step * torch.arange(n, dtype=torch.float64), self.ndim).to(device, dtype)
+            on_axis(axis, start + step * torch.arange(n, dtype=torch.float64, device="cpu"), self.ndim).to(
+                device, dtype
+            )
             for axis, (n, step, start) in enumerate(zip(self.shape, self.spacing, self.origin, strict=True))
         )
 
@@ -124,6 +129,18 @@ class Torus(Frozen):
         return axis % self.ndim
 
 
+def as_torus(where: str, value: object) -> Torus:
+    """Return a Torus; refuse anything else, saying what was probably meant."""
+    if isinstance(value, Torus):
+        return value
+    remedy = "Make one: Torus((N_x, N_y), lengths=...)."
+    if isinstance(getattr(value, "torus", None), Torus):
+        remedy = "Did you mean its torus, as in H.torus?"
+    elif isinstance(value, torch.Tensor):
+        remedy = "Did you mean the other order: the torus first, then the field T?"
+    raise invalid(where, "a Torus", value, remedy, TypeError)
+
+
 def on_axis(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
     """Return ``values`` (N, …) on an open grid: N on ``axis``, 1 on the other grid axes, channels behind."""
     return values.reshape([-1 if i == axis else 1 for i in range(ndim)] + list(values.shape[1:]))
@@ -131,5 +148,5 @@ def on_axis(axis: int, values: torch.Tensor, ndim: int) -> torch.Tensor:
 
 def mode_numbers(n: int) -> torch.Tensor:
     """Return the integers 0, 1, …, −2, −1 in FFT order, as float64 (torch's own fftfreq is float32 by default)."""
-    j = torch.arange(n, dtype=torch.float64)
+    j = torch.arange(n, dtype=torch.float64, device="cpu")
     return torch.where(j < (n + 1) // 2, j, j - n)

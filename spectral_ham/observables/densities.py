@@ -4,9 +4,10 @@ import torch
 
 from spectral_ham._internal.checks import check_field
 from spectral_ham.execution.fft import inverse_transform, transform
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, as_torus
 from spectral_ham.observables._sums import squared_per_point
 from spectral_ham.observables.momenta import modified_wavenumbers
+from spectral_ham.operators.arguments import check_hamiltonian
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
 
@@ -21,7 +22,7 @@ def density(torus: Torus, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.density(sh.Torus(2), torch.tensor([[1.0, 2.0j], [0.0, 3.0]], dtype=torch.complex128))
         tensor([5., 9.], dtype=torch.float64)
     """
-    check_field("density(T)", T, torus.shape)
+    check_field("density(T)", T, as_torus("density(torus)", torus).shape)
     return squared_per_point(torus, T)
 
 
@@ -43,7 +44,7 @@ def current(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
         >>> torch.allclose(J[0], torch.ones(4, 3, dtype=torch.float64)), bool((J[1].abs() < 1e-15).all())
         (True, True)
     """
-    torus = H.torus
+    torus = check_hamiltonian("current(H)", H).torus
     check_field("current(T)", T, torus.shape)
     X = T.reshape(*torus.shape, -1).to(T.dtype.to_complex())
     axes = range(torus.ndim)

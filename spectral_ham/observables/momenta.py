@@ -6,6 +6,7 @@ from spectral_ham._internal.checks import check_field
 from spectral_ham.execution.fft import transform
 from spectral_ham.geometry.torus import on_axis
 from spectral_ham.observables._sums import marginals, squared_per_point
+from spectral_ham.operators.arguments import check_hamiltonian
 from spectral_ham.operators.hamiltonian import Hamiltonian
 
 
@@ -24,7 +25,7 @@ def momentum(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.momentum(sh.Hamiltonian(torus, hbar=0.5), sh.exact.plane_wave(torus, (3, -1)))
         tensor([ 1.5000, -0.5000], dtype=torch.float64)
     """
-    check_field("momentum(T)", T, H.torus.shape)
+    check_field("momentum(T)", T, check_hamiltonian("momentum(H)", H).torus.shape)
     return torch.stack([mean for mean, _ in _momentum_moments(H, T)]).to(T.dtype.to_real())
 
 
@@ -40,7 +41,7 @@ def momentum_spread(H: Hamiltonian, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.momentum_spread(sh.Hamiltonian(torus), torch.cos(2 * x))  # k = 2 and −2, half and half
         tensor([2.], dtype=torch.float64)
     """
-    check_field("momentum_spread(T)", T, H.torus.shape)
+    check_field("momentum_spread(T)", T, check_hamiltonian("momentum_spread(H)", H).torus.shape)
     return torch.stack([variance.sqrt() for _, variance in _momentum_moments(H, T)]).to(T.dtype.to_real())
 
 

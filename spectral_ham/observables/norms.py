@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from spectral_ham._internal.checks import check_field, check_tensor
-from spectral_ham.geometry.torus import Torus
+from spectral_ham._internal.checks import check_field, invalid
+from spectral_ham.geometry.torus import Torus, as_torus
 
 
 def norm(torus: Torus, T: torch.Tensor) -> torch.Tensor:
@@ -20,7 +20,7 @@ def norm(torus: Torus, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.norm(sh.Torus(4, lengths=8.0), T)  # √(8 values · 9 · 2)
         tensor(12., dtype=torch.float64)
     """
-    check_field("norm(T)", T, torus.shape)
+    check_field("norm(T)", T, as_torus("norm(torus)", torus).shape)
     per_point = torch.linalg.vector_norm(T.reshape(torus.size, -1), dim=-1)
     whole: torch.Tensor = torch.linalg.vector_norm(per_point, dtype=torch.float64)
     return (whole * math.sqrt(torus.cell_volume)).to(per_point.dtype)
@@ -44,8 +44,10 @@ def fidelity(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.fidelity(T, torch.tensor([1.0, 0.0], dtype=torch.float64))
         tensor(0.5000, dtype=torch.float64)
     """
-    check_tensor("fidelity(a)", a)
-    check_field("fidelity(b)", b, tuple(a.shape))
+    check_field("fidelity(a)", a, ())
+    check_field("fidelity(b)", b, ())
+    if a.shape != b.shape:
+        raise invalid("fidelity(b)", f"of the shape of a, {tuple(a.shape)}", b)
     dtype = torch.result_type(a, b)
     a, b = (field.to(dtype).reshape(*field.shape[:1], -1) for field in (a, b))  # one sum per row, added in double
     overlap, aa, bb = (torch.linalg.vecdot(*pair).to(torch.complex128).sum() for pair in ((a, b), (a, a), (b, b)))

@@ -5,7 +5,7 @@ import math
 import torch
 
 from spectral_ham._internal.checks import check_field
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, as_torus
 from spectral_ham.observables._sums import marginals, squared_per_point
 
 
@@ -28,7 +28,7 @@ def position(torus: Torus, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.position(torus, T)
         tensor([3.], dtype=torch.float64)
     """
-    check_field("position(T)", T, torus.shape)
+    check_field("position(T)", T, as_torus("position(torus)", torus).shape)
     turns = [torch.remainder(m.angle() / (2 * math.pi), 1.0) for m in _circular_moments(torus, T)]
     mean = [start + L * turn for start, L, turn in zip(torus.origin, torus.lengths, turns, strict=True)]
     return torch.stack(mean).to(T.dtype.to_real())
@@ -51,7 +51,7 @@ def position_spread(torus: Torus, T: torch.Tensor) -> torch.Tensor:
         >>> sh.observables.position_spread(torus, torch.exp(-x**2 / 4))  # |T|² is a Gaussian of standard deviation 1
         tensor([1.0000], dtype=torch.float64)
     """
-    check_field("position_spread(T)", T, torus.shape)
+    check_field("position_spread(T)", T, as_torus("position_spread(torus)", torus).shape)
     R = [m.abs().clamp(max=1.0) for m in _circular_moments(torus, T)]  # only rounding can pass 1
     spread = [L / (2 * math.pi) * (-2 * r.log()).sqrt() for L, r in zip(torus.lengths, R, strict=True)]
     return torch.stack(spread).to(T.dtype.to_real())

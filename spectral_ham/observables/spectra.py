@@ -7,7 +7,7 @@ import torch
 from spectral_ham._internal.checks import as_number, as_real, check_field, invalid
 from spectral_ham._internal.memo import geometry_memo
 from spectral_ham.execution.fft import transform
-from spectral_ham.geometry.torus import Torus, mode_numbers, on_axis
+from spectral_ham.geometry.torus import Torus, as_torus, mode_numbers, on_axis
 from spectral_ham.observables._sums import squared_per_point
 
 
@@ -26,7 +26,7 @@ def spectrum(torus: Torus, T: torch.Tensor) -> torch.Tensor:
         >>> [round(share, 9) for share in S.tolist()]
         [0.0, 2.0, 0.0, 0.0]
     """
-    check_field("spectrum(T)", T, torus.shape)
+    check_field("spectrum(T)", T, as_torus("spectrum(torus)", torus).shape)
     return squared_per_point(torus, transform(T, range(torus.ndim))) * (torus.cell_volume / torus.size)
 
 
@@ -53,7 +53,7 @@ def spectrum_tail(torus: Torus, T: torch.Tensor, fraction: float = 1 / 3) -> tor
     where = "spectrum_tail(fraction=...)"
     if as_number(where, fraction, positive=True) > 1:
         raise invalid(where, "at most 1", fraction)
-    check_field("spectrum_tail(T)", T, torus.shape)
+    check_field("spectrum_tail(T)", T, as_torus("spectrum_tail(torus)", torus).shape)
     S = spectrum(torus, T).to(torch.float64)
     return (torch.vdot(_high_modes(torus, fraction, S.device), S.flatten()) / S.sum()).to(as_real(T.dtype))
 

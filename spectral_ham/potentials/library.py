@@ -11,7 +11,7 @@ import torch
 
 from spectral_ham._internal.checks import as_number, as_per_axis, invalid
 from spectral_ham._internal.typing import PerAxis
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, as_torus
 
 
 def zero(torus: Torus) -> torch.Tensor:
@@ -33,7 +33,12 @@ def constant(torus: Torus, value: float) -> torch.Tensor:
         >>> sh.potentials.constant(sh.Torus(2), 1.5)
         tensor([1.5000, 1.5000], dtype=torch.float64)
     """
-    return torch.full(torus.shape, as_number("constant(value=...)", value), dtype=torch.float64)
+    return torch.full(
+        as_torus("potentials.constant(torus)", torus).shape,
+        as_number("constant(value=...)", value),
+        dtype=torch.float64,
+        device="cpu",
+    )
 
 
 def harmonic(torus: Torus, stiffness: PerAxis = 1.0, center: PerAxis | None = None) -> torch.Tensor:
@@ -49,6 +54,7 @@ def harmonic(torus: Torus, stiffness: PerAxis = 1.0, center: PerAxis | None = No
         >>> sh.potentials.harmonic(sh.Torus(4), stiffness=2.0)
         tensor([4., 1., 0., 1.], dtype=torch.float64)
     """
+    as_torus("potentials.harmonic(torus)", torus)
     kappa = as_per_axis("harmonic(stiffness=...)", stiffness, torus.ndim)
     return _sum(torus, [0.5 * k * d**2 for k, d in zip(kappa, _displacements(torus, center), strict=True)])
 
@@ -66,6 +72,7 @@ def periodic_harmonic(torus: Torus, stiffness: PerAxis = 1.0, center: PerAxis | 
         >>> sh.potentials.periodic_harmonic(sh.Torus(4), stiffness=2.0)[2]
         tensor(0., dtype=torch.float64)
     """
+    as_torus("potentials.periodic_harmonic(torus)", torus)
     kappa = as_per_axis("periodic_harmonic(stiffness=...)", stiffness, torus.ndim)
     chords = _chords(torus, center)
     return _sum(torus, [0.5 * k * chord**2 for k, chord in zip(kappa, chords, strict=True)])
@@ -102,6 +109,7 @@ def gaussian_barrier(torus: Torus, height: float, width: PerAxis, center: PerAxi
         >>> sh.potentials.gaussian_barrier(sh.Torus(4), height=2.0, width=1.0)[2]
         tensor(2., dtype=torch.float64)
     """
+    as_torus("potentials.gaussian_barrier(torus)", torus)
     return _gaussian(torus, height, width, _displacements(torus, center))
 
 
@@ -138,6 +146,7 @@ def periodic_gaussian_barrier(
         >>> sh.potentials.periodic_gaussian_barrier(sh.Torus(4), height=2.0, width=1.0)[2]
         tensor(2., dtype=torch.float64)
     """
+    as_torus("potentials.periodic_gaussian_barrier(torus)", torus)
     return _gaussian(torus, height, width, _chords(torus, center))
 
 
@@ -157,6 +166,7 @@ def cosine_lattice(torus: Torus, amplitude: PerAxis = 1.0, periods: PerAxis = 1)
         >>> sh.potentials.cosine_lattice(sh.Torus(4), amplitude=0.5)[::2]
         tensor([ 0.5000, -0.5000], dtype=torch.float64)
     """
+    as_torus("potentials.cosine_lattice(torus)", torus)
     amplitudes = as_per_axis("cosine_lattice(amplitude=...)", amplitude, torus.ndim)
     counts = as_per_axis("cosine_lattice(periods=...)", periods, torus.ndim)
     if any(n != round(n) for n in counts):
@@ -189,7 +199,7 @@ def _chords(torus: Torus, center: PerAxis | None) -> list[torch.Tensor]:
 
 
 def _sum(torus: Torus, terms: list[torch.Tensor]) -> torch.Tensor:
-    total = torch.zeros(torus.shape, dtype=torch.float64)
+    total = torch.zeros(torus.shape, dtype=torch.float64, device="cpu")
     for term in terms:
         total += term
     return total

@@ -7,11 +7,13 @@ from typing import ClassVar, final
 
 import torch
 
-from spectral_ham._internal.checks import as_number, check_field, check_out, invalid
+from spectral_ham._internal.calls import as_flag, as_steps
+from spectral_ham._internal.checks import Words, as_number, check_field, check_out, invalid
 from spectral_ham._internal.clock import time_of_step
 from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham.errors import NotHermitianError
+from spectral_ham.operators.arguments import check_hamiltonian
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.operators.multiplier import FourierMultiplier
 from spectral_ham.propagators.method import Facts
@@ -71,7 +73,9 @@ class Propagator(Frozen, ABC):
         return self.facts.is_unitary and not self.imaginary and self.hamiltonian.is_hermitian
 
     def __post_init__(self) -> None:
-        as_number(f"{type(self).__name__}(dt=...)", self.dt)
+        check_hamiltonian(f"{type(self).__name__}(hamiltonian=...)", self.hamiltonian)
+        as_flag(f"{type(self).__name__}(imaginary=...)", self.imaginary)
+        self._set(dt=as_number(f"{type(self).__name__}(dt=...)", self.dt))
         if self.imaginary and self.dt <= 0:
             remedy = "Imaginary time runs one way: high energies decay forward and explode backward."
             raise invalid(f"{type(self).__name__}(dt=...)", "positive in imaginary time", self.dt, remedy)
@@ -94,6 +98,7 @@ class Propagator(Frozen, ABC):
             out: where to write: like the result, contiguous, overlapping no input; not while a gradient is recorded.
         """
         T = self.as_evolving(check_field(f"{self.name}(T)", T, self.hamiltonian.torus.shape))
+        steps, t = as_steps(f"{self.name}.advance(steps=...)", steps), as_number(f"{self.name}.advance(t=...)", t)
         if out is not None:
             check_out(f"{self.name}.advance(T, out=...)", out, T, self._inputs())
         result = T if steps == 0 else self._advance(T, steps, t, out)
@@ -157,7 +162,12 @@ class Propagator(Frozen, ABC):
     def _refused(self, requirement: str, *instead: str) -> Exception:
         others = ", ".join(map(repr, instead))
         V = self.hamiltonian.potential
-        return invalid(f"method={self.name!r}", requirement, V and type(V).__name__, f"Use {others}.")
+        return invalid(
+            f"method={self.name!r}",
+            requirement,
+            Words(f"a {type(V).__name__}" if V is not None else "no potential"),
+            f"Use {others}.",
+        )
 
     def _require_no_gradient(self, T: torch.Tensor) -> None:
         """Refuse to be differentiated: numbers that the method reads off the field would silently be missing."""
@@ -172,7 +182,9 @@ class Propagator(Frozen, ABC):
         ]
         if any(carries_derivative(source) for source in sources):
             remedy = 'Use "exact", a splitting ("strang", …), "chebyshev" or "rk4", or call under torch.no_grad().'
-            raise invalid(f"method={self.name!r}", "used without gradients", "a field or H that carries one", remedy)
+            raise invalid(
+                f"method={self.name!r}", "used without gradients", Words("a field or H that carries one"), remedy
+            )
 
     def _require_plain_hbar(self) -> None:
         if isinstance(self.hamiltonian.hbar, torch.Tensor):

@@ -129,7 +129,11 @@ class Chebyshev(OneStep):
         H, scale = self.hamiltonian, 2 / self._radius
 
         def build() -> Prepared:
-            values = torch.zeros(H.torus.shape, dtype=torch.float64) if V is None else V.detach().to(torch.float64)
+            values = (
+                torch.zeros(H.torus.shape, dtype=torch.float64, device="cpu")
+                if V is None
+                else V.detach().to(torch.float64)
+            )
             shifted = ((values - self._center) * scale).to(T.device, T.dtype.to_real())
             kinetic = H.kinetic.with_coefficients([c * scale for c in H.kinetic.coefficients])
             return BoundOperator(kinetic, H.execution).prepared(T, shifted)

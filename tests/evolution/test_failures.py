@@ -76,7 +76,7 @@ def test_bad_types_are_named():
         sh.evolve(H, field(), "long")
     with pytest.raises(TypeError, match=r"`evolve\(save_times=...\)` must be a finite number"):
         sh.evolve(H, field(), 1.0, save_times=["soon"])
-    with pytest.raises(TypeError, match=r"`evolve\(T\)` must be a torch.Tensor, got 'list'"):
+    with pytest.raises(TypeError, match=r"`evolve\(T\)` must be a torch.Tensor, got an object of type list"):
         sh.evolve(H, [1.0], 1.0)
     with pytest.raises(sh.UnsupportedDTypeError, match=r"`evolve\(T\)` must be complex64, complex128"):
         sh.evolve(H, field(dtype=torch.float32).half(), 1.0)

@@ -76,6 +76,6 @@ def _cross(neighbors: Neighbors, reals: int) -> torch.Tensor:
     """Return the 3×3 kernel, once per real number of a grid point, in the layout that oneDNN's fast path wants."""
     (x_0, x_1), (y_0, y_1) = neighbors.weights
     rows = [[0.0, x_1, 0.0], [y_1, x_0 + y_0, y_1], [0.0, x_1, 0.0]]
-    cross = torch.tensor(rows, dtype=torch.float64).to(torch.float32)
+    cross = torch.tensor(rows, dtype=torch.float64, device="cpu").to(torch.float32)
     # `.to`, not `.contiguous`: with one channel per group the latter sees nothing to do, and the path is slow.
     return cross.repeat(reals, 1, 1, 1).to(memory_format=torch.channels_last)

@@ -29,7 +29,7 @@ class FusedStencil(StencilOperator):
         shape = (*grid, kind.reals_per_point(grid))
         self._sizes, whole = _sizes(shape, neighbors.axes, len(neighbors.weights[0]) - 1)
         self._weights = _packed(neighbors, kind.real)
-        self._none = torch.empty(0, dtype=kind.real).numpy()
+        self._none = torch.empty(0, dtype=kind.real, device="cpu").numpy()
         # A copy: memory that NumPy sees is memory whose writes torch no longer sees, and V may be the user's own.
         self._V = self._none if self.swept is None else self.swept.clone().contiguous().numpy().reshape(-1)
         self._zero = self._none.dtype.type(0.0)
@@ -95,7 +95,7 @@ def _packed(neighbors: Neighbors, dtype: torch.dtype) -> "Array":
     if isinstance(weights[0][0], torch.Tensor):
         rows = torch.stack([torch.stack([w for w in row if isinstance(w, torch.Tensor)]) for row in weights])
     else:
-        rows = torch.tensor(weights, dtype=torch.float64)
+        rows = torch.tensor(weights, dtype=torch.float64, device="cpu")
     array: Array = _pack(rows.detach().to("cpu", torch.float64)).to(dtype).numpy()
     return array
 

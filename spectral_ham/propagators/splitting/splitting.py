@@ -122,7 +122,7 @@ class Splitting(Propagator):
         """Return e^{wzV}, of the grid's shape."""
         if weight in self.phases:
             return self.phases[weight].values
-        return torch.ones(self.hamiltonian.torus.shape, dtype=torch.complex128)
+        return torch.ones(self.hamiltonian.torus.shape, dtype=torch.complex128, device="cpu")
 
     def _recorded(self, T: torch.Tensor, steps: int, t: float) -> torch.Tensor:
         """Take the steps one operation at a time, each of which autograd records."""

@@ -1,0 +1,47 @@
+"""A trial of observables and callbacks before a run, so that a mistake in one does not cost the run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from spectral_ham._internal.calls import check_function
+from spectral_ham._internal.checks import Words, as_number, invalid
+
+
+def try_observers(observables: object, callback: object, T: torch.Tensor, t0: float) -> None:
+    """Evaluate each observable once, on a copy of T at t0, and look at the arguments that the callback takes.
+
+    The callback is not called: what it does besides would be done twice.
+
+    Raises:
+        TypeError: no mapping, a function of other arguments, or a value that is neither a tensor nor a number; the
+            message names the key.
+    """
+    if callback is not None:
+        check_function("evolve(callback=...)", callback, "T", "t")
+    if observables is None:
+        return
+    if not isinstance(observables, Mapping):
+        remedy = "Give each a name: observables={'E': lambda T, t: H.energy(T)}."
+        raise invalid("evolve(observables=...)", "a mapping name → f(T, t)", observables, remedy, TypeError)
+    for name, observe in observables.items():
+        where = f"evolve(observables={{{name!r}: ...}})"
+        check_function(where, observe, "T", "t")
+        _check_value(where, _value(where, observe, T, t0))
+
+
+def _value(where: str, observe: Any, T: torch.Tensor, t0: float) -> object:
+    with torch.no_grad():
+        try:
+            return observe(T.detach().clone(), as_number("evolve(t0=...)", t0))
+        except Exception as error:
+            error.add_note(f"Raised at t0 by the function of `{where}`.")
+            raise
+
+
+def _check_value(where: str, value: object) -> None:
+    if isinstance(value, (torch.Tensor, int, float)):
+        return
+    kind = Words(f"an object of type {type(value).__name__}")
+    raise invalid(where, "a function that returns a tensor or a real number", kind, "Return it.", TypeError)
