@@ -1,6 +1,5 @@
 """`evolve`: the solution of the Schrödinger equation, from the choice of a method to statistics."""
 
-import math
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,7 @@ from typing import get_args
 import torch
 
 from spectral_ham._internal.calls import as_flag
-from spectral_ham._internal.checks import Words, check_field, check_option, invalid
+from spectral_ham._internal.checks import check_field, check_option, invalid
 from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
@@ -60,7 +59,7 @@ def evolve(
         t0: start time, for V(t).
         save_times: strictly monotone times within the run; None saves the end. A time between two steps is served by
             a side branch; the main run keeps its steps, and moves by rounding only.
-        observables: name → f(T, t), evaluated at the saved times.
+        observables: name → f(T, t), evaluated at the saved times; each is tried once at t0 before the run begins.
         imaginary: imaginary time τ: high energies decay, and the norm is not kept.
         progress: show a progress bar (tqdm) if stderr is a terminal.
         restart: a file that the run is written to between blocks of steps, and at its end. If it exists, the run goes
@@ -95,14 +94,11 @@ def evolve(
         ('exact', True)
     """
     check_field("evolve(T)", T, check_hamiltonian("evolve(H)", H).torus.shape)
-    try_observers(observables, callback, T, t0)
     check_option("evolve(gradient=...)", gradient, GRADIENTS)
-    times = schedule(time, t0, save_times, imaginary=imaginary)
-    T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
-    problem = Problem(H, T, times, as_flag("evolve(imaginary=...)", imaginary))
-    if not math.isfinite(problem.norm):
-        needs = "finite, with squares that do not overflow"
-        raise invalid("evolve(T)", needs, Words("a field whose norm is NaN or Inf"), "The fault is in T itself.")
+    times = schedule(time, t0, save_times, imaginary=as_flag("evolve(imaginary=...)", imaginary))
+    problem = Problem.of(H, T, times, imaginary=imaginary)
+    T = problem.T
+    try_observers(observables, callback, T, t0)
     choice = choose_method(problem, method, dt, tol)
     if gradient == "reversible" and torch.is_grad_enabled():
         check_reversible("evolve(gradient=...)", choice.method, H, imaginary=imaginary)

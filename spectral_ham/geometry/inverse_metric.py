@@ -114,8 +114,8 @@ def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
 def _as_tensor(components: object) -> torch.Tensor:
     if isinstance(components, torch.Tensor):
         return components
-    if isinstance(components, np.ndarray):
-        return torch.as_tensor(components, device="cpu")  # its own: float64, or a complex one to be refused
+    if isinstance(components, np.ndarray) and components.dtype.kind in "iufc":  # complex numbers are refused later
+        return torch.from_numpy(np.array(components, dtype=np.result_type(components.dtype, np.float64)))
     if isinstance(components, Sequence) and any(isinstance(entry, torch.Tensor) for entry in components):
         entries = [entry if isinstance(entry, torch.Tensor) else _as_tensor(entry) for entry in components]
         return torch.stack(entries)
