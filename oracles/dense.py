@@ -39,7 +39,7 @@ def circulant(column: np.ndarray) -> np.ndarray:
 
 def fd_matrix(n: int, spacing: float, order: int, derivative: int) -> np.ndarray:
     """Return the periodic matrix of the typed weights of ∂² (derivative 2) or ∂ (derivative 1)."""
-    weights = [float(Fraction(w)) for w in (SECOND_WEIGHTS if derivative == 2 else FIRST_WEIGHTS)[order]]
+    weights = stencil_weights(order, derivative)
     matrix = np.zeros((n, n))
     for j in range(n):
         matrix[j, j] += weights[0]
@@ -89,6 +89,22 @@ def dense_laplacian(torus: sh.Torus, g: np.ndarray, backend: str, order: int = 2
             if factors[i].any():
                 total = total + reduce(np.kron, factors)
     return total
+
+
+def axis_symbol(n: int, spacing: float, derivative: int, backend: str, order: int) -> np.ndarray:
+    """Return the real number s of ∂² e^{ikx} = s e^{ikx} (derivative 2) or ∂ e^{ikx} = i s e^{ikx}, in FFT order."""
+    mode = np.array([m if 2 * m < n else m - n for m in range(n)])
+    theta = 2 * np.pi * mode / n
+    if backend == "spectral":
+        values = -((theta / spacing) ** 2) if derivative == 2 else theta / spacing
+    else:
+        first, *rest = stencil_weights(order, derivative)
+        wave = np.cos if derivative == 2 else np.sin
+        values = np.full(n, first)
+        for r, w in enumerate(rest, start=1):
+            values += 2 * w * wave(r * theta)
+        values /= spacing**derivative
+    return np.where(2 * np.abs(mode) == n, 0.0, values) if derivative == 1 else values
 
 
 def dense_symbol(matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

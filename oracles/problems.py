@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 
 import spectral_ham as sh
-from oracles.dense import stencil_weights
+from oracles.dense import axis_symbol
 
 EPS = {
     torch.float32: 2.0**-23,
@@ -178,19 +178,7 @@ class Problem:
 
     def _axis_symbol(self, axis, derivative):
         n, h = self.shape[axis], self.lengths[axis] / self.shape[axis]
-        mode = np.array([m if 2 * m < n else m - n for m in range(n)])
-        theta = 2 * np.pi * mode / n
-        if derivative == 2 and self.backend == "spectral":
-            values = -((theta / h) ** 2)
-        elif derivative == 2:
-            w = stencil_weights(self.stencil_order, 2)
-            values = (w[0] + 2 * sum(w[r] * np.cos(r * theta) for r in range(1, len(w)))) / h**2
-        elif self.backend == "spectral":
-            values = np.where(2 * np.abs(mode) == n, 0.0, theta / h)
-        else:
-            d = stencil_weights(self.stencil_order, 1)
-            values = 2 * sum(d[r] * np.sin(r * theta) for r in range(1, len(d))) / h
-            values = np.where(2 * np.abs(mode) == n, 0.0, values)
+        values = axis_symbol(n, h, derivative, self.backend, self.stencil_order)
         return values.reshape([-1 if i == axis else 1 for i in range(self.ndim)])
 
     def apply_by_formula(self, T):

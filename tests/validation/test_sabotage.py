@@ -5,7 +5,6 @@ within the rounding of complex64.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -27,6 +26,8 @@ pytestmark = pytest.mark.usefixtures("empty_cache")
 Patch = pytest.MonkeyPatch
 EVOLUTION = ("temporal_orders", "exact_dynamics", "condensates", "tolerances", "stability_limits")
 """Studies of what runs in Fourier space, past `Prepared.apply`."""
+STENCILS = ("fd_symbol", "fd_orders", "dispersion", "axes_and_seam")
+"""Studies of finite differences above all."""
 FFT, STENCIL = Mode(execution="fft"), Mode(execution="stencil")
 
 genuine_prepared = BoundOperator.prepared
@@ -167,7 +168,7 @@ def strang_is_lie(patch: Patch) -> None:
 
 
 SABOTAGES: list[tuple[Callable[[Patch], None], str, Mode]] = [
-    *((factor_1e_9, study, mode) for study in STUDIES if study not in EVOLUTION for mode in (FFT, STENCIL)),
+    *((factor_1e_9, study, STENCIL if study in STENCILS else FFT) for study in STUDIES if study not in EVOLUTION),
     *((clock_fast, study, FFT) for study in EVOLUTION),
     (strang_is_lie, "temporal_orders", FFT),
     *((axes_swapped, study, FFT) for study in ("plane_waves", "every_wave", "agreement", "axes_and_seam", "drop_in")),
@@ -193,12 +194,14 @@ def double_precision_claims(study: str, mode: Mode) -> Iterator[Claim]:
             yield result
 
 
-@lru_cache
-def sane_failures(study: str, mode: Mode) -> tuple[str, ...]:
-    """Return the names of the claims that fail without sabotage, and refuse a study without any claim."""
-    claims = list(double_precision_claims(study, mode))
-    assert claims
-    return tuple(claim.name for claim in claims if not claim.passed)
+def first_failure(study: str, mode: Mode) -> Claim | None:
+    """Return the first claim that fails; what comes after it is not computed."""
+    return next((claim for claim in double_precision_claims(study, mode) if not claim.passed), None)
+
+
+def claim_named(name: str, study: str, mode: Mode) -> Claim:
+    """Return one claim of a study; what comes after it is not computed."""
+    return next(claim for claim in double_precision_claims(study, mode) if claim.name == name)
 
 
 @pytest.mark.parametrize(
@@ -209,11 +212,12 @@ def sane_failures(study: str, mode: Mode) -> tuple[str, ...]:
 def test_a_broken_operator_is_seen(
     sabotage: Callable[[Patch], None], study: str, mode: Mode, monkeypatch: Patch
 ) -> None:
-    assert not sane_failures(study, mode)
-    sh.clear_cache()
     with monkeypatch.context() as patch:
         sabotage(patch)
-        assert any(not claim.passed for claim in double_precision_claims(study, mode))
+        failed = first_failure(study, mode)
+    assert failed is not None
+    sh.clear_cache()
+    assert claim_named(failed.name, study, mode).passed  # so it is the sabotage that the claim noticed
 
 
 def test_every_study_is_sabotaged() -> None:
