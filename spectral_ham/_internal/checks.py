@@ -95,9 +95,9 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
         return value
     requirement = "a positive finite number" if positive else "a finite number"
     if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex() and has_values(value):
-        value = value.detach().item()
+        value = value.detach().tolist()
     elif isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value.item()
+        value = value.tolist()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise invalid(where, requirement, value, error=TypeError)
     try:

@@ -1,6 +1,5 @@
 """`evolve`: the solution of the Schrödinger equation, from the choice of a method to statistics."""
 
-import math
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,7 @@ from typing import get_args
 import torch
 
 from spectral_ham._internal.calls import as_flag
-from spectral_ham._internal.checks import Words, check_field, check_option, invalid
+from spectral_ham._internal.checks import check_field, check_option, invalid
 from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
@@ -20,7 +19,7 @@ from spectral_ham.evolution.restart import RestartFile, restart_file
 from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
-from spectral_ham.evolution.trial import try_observers
+from spectral_ham.evolution.trial import check_start, try_observers
 from spectral_ham.operators.arguments import check_hamiltonian
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import check_reversible
@@ -97,9 +96,7 @@ def evolve(
     times = schedule(time, t0, save_times, imaginary=imaginary)
     T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
     problem = Problem(H, T, times, as_flag("evolve(imaginary=...)", imaginary))
-    if not math.isfinite(problem.norm):
-        needs = "finite, with squares that do not overflow"
-        raise invalid("evolve(T)", needs, Words("a field whose norm is NaN or Inf"), "The fault is in T itself.")
+    check_start(problem)
     choice = choose_method(problem, method, dt, tol)
     if gradient == "reversible" and torch.is_grad_enabled():
         check_reversible("evolve(gradient=...)", choice.method, H, imaginary=imaginary)

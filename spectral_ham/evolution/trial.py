@@ -1,5 +1,6 @@
-"""A trial of observables and callbacks before a run, so that a mistake in one does not cost the run."""
+"""A look at the field, the observables and the callback before a run, so that a mistake in one does not cost the run."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 
 from spectral_ham._internal.calls import check_function
 from spectral_ham._internal.checks import Words, as_number, invalid
+from spectral_ham.evolution.problem import Problem
 
 
 def try_observers(observables: object, callback: object, T: torch.Tensor, t0: float) -> None:
@@ -29,6 +31,13 @@ def try_observers(observables: object, callback: object, T: torch.Tensor, t0: fl
         where = f"evolve(observables={{{name!r}: ...}})"
         check_function(where, observe, "T", "t")
         _check_value(where, _value(where, observe, T, t0))
+
+
+def check_start(problem: Problem) -> None:
+    """Refuse a field that is not finite before a step is blamed for it."""
+    if not math.isfinite(problem.norm):
+        needs, found = "finite, with squares that do not overflow", Words("a field whose norm is NaN or Inf")
+        raise invalid("evolve(T)", needs, found, "The fault is in T itself.")
 
 
 def _value(where: str, observe: Any, T: torch.Tensor, t0: float) -> object:

@@ -115,7 +115,7 @@ def _as_tensor(components: object) -> torch.Tensor:
     if isinstance(components, torch.Tensor):
         return components
     if isinstance(components, np.ndarray):
-        return torch.as_tensor(components, device="cpu")  # its own: float64, or a complex one to be refused
+        return torch.as_tensor(components, dtype=None, device="cpu")  # its own: float64, or a complex one to be refused
     if isinstance(components, Sequence) and any(isinstance(entry, torch.Tensor) for entry in components):
         entries = [entry if isinstance(entry, torch.Tensor) else _as_tensor(entry) for entry in components]
         return torch.stack(entries)
