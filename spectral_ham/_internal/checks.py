@@ -94,10 +94,10 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
     if type(value) is float and -math.inf < value < math.inf and (value > 0 or not positive):
         return value
     requirement = "a positive finite number" if positive else "a finite number"
-    if isinstance(value, torch.Tensor) and _is_number(value):
-        value = float(value.detach())
+    if isinstance(value, torch.Tensor) and value.ndim == 0 and not value.is_complex() and has_values(value):
+        value = value.detach().tolist()
     elif isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
+        value = value.tolist()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise invalid(where, requirement, value, error=TypeError)
     try:
@@ -107,10 +107,6 @@ def as_number(where: str, value: object, *, positive: bool = False) -> float:
     if not math.isfinite(number) or (positive and number <= 0):
         raise invalid(where, requirement, number)
     return number
-
-
-def _is_number(value: torch.Tensor) -> bool:
-    return value.ndim == 0 and value.dtype is not torch.bool and not value.is_complex() and has_values(value)
 
 
 def as_per_axis(where: str, value: PerAxis, ndim: int, *, positive: bool = False) -> tuple[float, ...]:

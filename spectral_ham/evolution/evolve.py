@@ -8,7 +8,7 @@ from typing import get_args
 import torch
 
 from spectral_ham._internal.calls import as_flag
-from spectral_ham._internal.checks import check_field, check_option, invalid
+from spectral_ham._internal.checks import check_option, invalid
 from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
@@ -19,8 +19,7 @@ from spectral_ham.evolution.restart import RestartFile, restart_file
 from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
-from spectral_ham.evolution.trial import try_observers
-from spectral_ham.operators.arguments import check_hamiltonian
+from spectral_ham.evolution.trial import checked_start, try_arguments
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import check_reversible
 
@@ -93,12 +92,11 @@ def evolve(
         >>> run.stats.method, run.stats.error_bound < 1e-10
         ('exact', True)
     """
-    check_field("evolve(T)", T, check_hamiltonian("evolve(H)", H).torus.shape)
+    try_arguments(H, T, t0, observables, callback)
     check_option("evolve(gradient=...)", gradient, GRADIENTS)
-    times = schedule(time, t0, save_times, imaginary=as_flag("evolve(imaginary=...)", imaginary))
-    problem = Problem.of(H, T, times, imaginary=imaginary)
-    T = problem.T
-    try_observers(observables, callback, T, t0)
+    times = schedule(time, t0, save_times, imaginary=imaginary)
+    T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
+    problem = checked_start(Problem(H, T, times, as_flag("evolve(imaginary=...)", imaginary)))
     choice = choose_method(problem, method, dt, tol)
     if gradient == "reversible" and torch.is_grad_enabled():
         check_reversible("evolve(gradient=...)", choice.method, H, imaginary=imaginary)

@@ -1,12 +1,10 @@
 """What `evolve` solves."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 
-from spectral_ham._internal.checks import Words, invalid
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham._internal.norm import two_norm
 from spectral_ham.evolution.times import Schedule
@@ -28,20 +26,6 @@ class Problem:
     T: torch.Tensor
     schedule: Schedule
     imaginary: bool
-
-    @staticmethod
-    def of(H: Hamiltonian, T: torch.Tensor, schedule: Schedule, *, imaginary: bool) -> "Problem":
-        """Return the problem for a T that may be real: it becomes complex, unless it stays real in imaginary time.
-
-        Raises:
-            ValueError: T has NaN or Inf, or its squares overflow.
-        """
-        T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
-        problem = Problem(H, T, schedule, imaginary)
-        if not math.isfinite(problem.norm):
-            needs = "finite, with squares that do not overflow"
-            raise invalid("evolve(T)", needs, Words("a field whose norm is NaN or Inf"), "The fault is in T itself.")
-        return problem
 
     @cached_property
     def norm(self) -> float:

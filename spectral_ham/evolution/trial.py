@@ -1,16 +1,19 @@
-"""A trial of observables and callbacks before a run, so that a mistake in one does not cost the run."""
+"""A look at what a run is given, so that a mistake in it does not cost the run."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from spectral_ham._internal.calls import check_function
-from spectral_ham._internal.checks import Words, as_number, invalid
+from spectral_ham._internal.checks import Words, as_number, check_field, invalid
+from spectral_ham.evolution.problem import Problem
+from spectral_ham.operators.arguments import check_hamiltonian
 
 
-def try_observers(observables: object, callback: object, T: torch.Tensor, t0: float) -> None:
-    """Evaluate each observable once, on a copy of T at t0, and look at the arguments that the callback takes.
+def try_arguments(H: object, T: object, t0: float, observables: object, callback: object) -> None:
+    """Check H, T and the callback's arguments, and evaluate each observable once, on a copy of T at t0.
 
     The callback is not called: what it does besides would be done twice.
 
@@ -18,6 +21,7 @@ def try_observers(observables: object, callback: object, T: torch.Tensor, t0: fl
         TypeError: no mapping, a function of other arguments, or a value that is neither a tensor nor a number; the
             message names the key.
     """
+    field = check_field("evolve(T)", T, check_hamiltonian("evolve(H)", H).torus.shape)
     if callback is not None:
         check_function("evolve(callback=...)", callback, "T", "t")
     if observables is None:
@@ -28,7 +32,15 @@ def try_observers(observables: object, callback: object, T: torch.Tensor, t0: fl
     for name, observe in observables.items():
         where = f"evolve(observables={{{name!r}: ...}})"
         check_function(where, observe, "T", "t")
-        _check_value(where, _value(where, observe, T, t0))
+        _check_value(where, _value(where, observe, field, t0))
+
+
+def checked_start(problem: Problem) -> Problem:
+    """Return the problem; refuse a field that is not finite before a step is blamed for it."""
+    if not math.isfinite(problem.norm):
+        needs, found = "finite, with squares that do not overflow", Words("a field whose norm is NaN or Inf")
+        raise invalid("evolve(T)", needs, found, "The fault is in T itself.")
+    return problem
 
 
 def _value(where: str, observe: Any, T: torch.Tensor, t0: float) -> object:

@@ -152,7 +152,7 @@ def test_observables():
 
     given = {"n": n, "E": lambda T, t: H.energy(T, t=t), "t": lambda _, t: t}
     run = sh.evolve(H, T, 1.0, dt=0.1, method="strang", save_times=[0.0, 0.55, 1.0], observables=given)
-    assert seen == [0.0, 0.0, 0.55, 1.0]  # the first is a trial, so that a mistake does not cost the run
+    assert seen == [0.0, 0.0, 0.55, 1.0]  # the first at t0, as a trial
     assert run.observables["n"].shape == (3, 2)
     assert run.observables["t"].tolist() == [0.0, pytest.approx(0.55), 1.0]
     for i in range(3):
