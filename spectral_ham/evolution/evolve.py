@@ -7,19 +7,17 @@ from typing import get_args
 
 import torch
 
-from spectral_ham._internal.calls import as_flag
 from spectral_ham._internal.checks import check_option, invalid
 from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
 from spectral_ham.evolution.integrate import integrate
 from spectral_ham.evolution.method_choice import choose_method
-from spectral_ham.evolution.problem import Problem
 from spectral_ham.evolution.recorder import Observable, Observer, Recorder
 from spectral_ham.evolution.restart import RestartFile, restart_file
 from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
-from spectral_ham.evolution.trial import checked_start, try_arguments
+from spectral_ham.evolution.trial import checked_problem, try_arguments
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import check_reversible
 
@@ -95,13 +93,12 @@ def evolve(
     try_arguments(H, T, t0, observables, callback)
     check_option("evolve(gradient=...)", gradient, GRADIENTS)
     times = schedule(time, t0, save_times, imaginary=imaginary)
-    T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
-    problem = checked_start(Problem(H, T, times, as_flag("evolve(imaginary=...)", imaginary)))
+    problem = checked_problem(H, T, times, imaginary=imaginary)
     choice = choose_method(problem, method, dt, tol)
     if gradient == "reversible" and torch.is_grad_enabled():
         check_reversible("evolve(gradient=...)", choice.method, H, imaginary=imaginary)
     for advice in new_advice(
-        H, T, method=choice.name, dt=choice.dt, tol=choice.tol, time=time, t=t0, imaginary=imaginary
+        H, problem.T, method=choice.name, dt=choice.dt, tol=choice.tol, time=time, t=t0, imaginary=imaginary
     ):
         warnings.warn(advice, stacklevel=2)
     title = choice.name if progress else None

@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
-from spectral_ham._internal.calls import check_function
+from spectral_ham._internal.calls import as_flag, check_function
 from spectral_ham._internal.checks import Words, as_number, check_field, invalid
 from spectral_ham.evolution.problem import Problem
+from spectral_ham.evolution.times import Schedule
 from spectral_ham.operators.arguments import check_hamiltonian
+from spectral_ham.operators.hamiltonian import Hamiltonian
 
 
 def try_arguments(H: object, T: object, t0: float, observables: object, callback: object) -> None:
@@ -35,8 +37,14 @@ def try_arguments(H: object, T: object, t0: float, observables: object, callback
         _check_value(where, _value(where, observe, field, t0))
 
 
-def checked_start(problem: Problem) -> Problem:
-    """Return the problem; refuse a field that is not finite before a step is blamed for it."""
+def checked_problem(H: Hamiltonian, T: torch.Tensor, schedule: Schedule, *, imaginary: bool) -> Problem:
+    """Return the problem of a run; a real T becomes complex, unless imaginary time leaves it real.
+
+    Raises:
+        ValueError: T is not finite: told before a step is blamed for it.
+    """
+    T = T if T.is_complex() or (imaginary and H.is_real) else T.to(T.dtype.to_complex())
+    problem = Problem(H, T, schedule, as_flag("evolve(imaginary=...)", imaginary))
     if not math.isfinite(problem.norm):
         needs, found = "finite, with squares that do not overflow", Words("a field whose norm is NaN or Inf")
         raise invalid("evolve(T)", needs, found, "The fault is in T itself.")

@@ -62,7 +62,7 @@ def _high_modes(torus: Torus, fraction: float, device: torch.device) -> torch.Te
     """Return 1 for modes with |n_i| > (1 − fraction)·N_i/2 on any axis, else 0: (N,), kept."""
 
     def build() -> torch.Tensor:
-        high = torch.zeros(torus.shape, dtype=torch.bool)
+        high = torch.zeros(torus.shape, dtype=torch.bool, device="cpu")
         for axis, n in enumerate(torus.shape):
             high |= on_axis(axis, mode_numbers(n).abs() > math.floor((1 - fraction) * n / 2), torus.ndim)
         return high.flatten().to(device, torch.float64)
