@@ -230,14 +230,6 @@ def check_same_device(where: str, value: torch.Tensor, T: torch.Tensor) -> torch
     return value
 
 
-def check_values(where: str, value: object) -> torch.Tensor:
-    """Return a dense tensor with memory behind it; refuse anything else."""
-    tensor = check_tensor(where, value)
-    if has_values(tensor):
-        return tensor
-    raise without_values(where, tensor)
-
-
 def is_finite(values: torch.Tensor) -> bool:
     """Tell whether no value is NaN or Inf. The sum tells in one pass; where it overflows, each value is asked."""
     plain = values.detach()
