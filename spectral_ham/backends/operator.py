@@ -7,12 +7,10 @@ import torch
 
 from spectral_ham._internal.checks import invalid
 from spectral_ham._internal.frozen import Frozen
-from spectral_ham._internal.memo import Memo, geometry_memo
+from spectral_ham._internal.memo import geometry_memo
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.backends.base import Backend
 from spectral_ham.geometry.torus import Torus, on_axis
-
-axis_ranges: Memo[tuple[float, float]] = Memo()
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +70,12 @@ class ConstantCoefficientOperator(Frozen):
     def axis_range(self, axis: int) -> tuple[float, float]:
         """Return the smallest and the largest value of the 1-D symbol of ∂² along ``axis``."""
 
-        def build() -> tuple[float, float]:
-            low, high = torch.aminmax(self.axis_symbol(axis, 2, torch.float64, torch.device("cpu")))
-            return float(low), float(high)
+        def build() -> torch.Tensor:
+            return torch.stack(torch.aminmax(self.axis_symbol(axis, 2, torch.float64, torch.device("cpu"))))
 
-        return axis_ranges.get((self.torus.shape[axis], self.torus.spacing[axis], self.backend), build)
+        key = ("range", self.torus.shape[axis], self.torus.spacing[axis], self.backend)
+        low, high = geometry_memo.get(key, build).tolist()
+        return low, high
 
     def symbol(self, dtype: torch.dtype, device: torch.device, scale: float = 1.0) -> torch.Tensor:
         """Return scale · Σ_i c_ii S_i(k_i) − Σ_{i<j} c_ij D_i(k_i) D_j(k_j) over all modes."""

@@ -12,7 +12,7 @@ from spectral_ham._internal.frozen import Frozen
 from spectral_ham._internal.mode import carries_derivative
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.geometry.metric_values import check_metric_values, warn_large_metric
-from spectral_ham.geometry.torus import Torus
+from spectral_ham.geometry.torus import Torus, as_torus
 
 Entry = tuple[int, int]
 
@@ -100,14 +100,13 @@ MetricLike: TypeAlias = InverseMetric | torch.Tensor | Sequence[float] | Sequenc
 
 def as_metric(metric: MetricLike | None, torus: Torus) -> InverseMetric:
     """Return the metric as an `InverseMetric` of the torus's dimension; None is flat."""
-    if not isinstance(torus, Torus):
-        raise invalid("torus=...", "a Torus", torus, "Make one: Torus((N_x, N_y), lengths=...).", TypeError)
+    ndim = as_torus("torus=...", torus).ndim
     if metric is None:
-        return InverseMetric((1.0,) * torus.ndim)
+        return InverseMetric((1.0,) * ndim)
     made = metric if isinstance(metric, InverseMetric) else InverseMetric(metric)
-    if made.ndim != torus.ndim:
-        needs = f"of the torus's dimension {torus.ndim}"
-        raise invalid("inverse_metric=...", needs, made, f"Give {torus.ndim} components, x first.")
+    if made.ndim != ndim:
+        needs = f"of the torus's dimension {ndim}"
+        raise invalid("inverse_metric=...", needs, made, f"Give {ndim} components, x first.")
     return made
 
 

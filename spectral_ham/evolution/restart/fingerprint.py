@@ -9,6 +9,7 @@ import torch
 from spectral_ham.analysis.stability import hbar_of
 from spectral_ham.evolution.method_choice import Choice
 from spectral_ham.evolution.problem import Problem
+from spectral_ham.execution.bound import plain
 
 PROBES = (0.0, 1 / math.pi, (math.sqrt(5) - 1) / 2, 1.0)
 """Where in a run V(t) is looked at, in shares of its duration."""
@@ -54,7 +55,7 @@ def digest(tensor: torch.Tensor) -> str:
         >>> digest(torch.zeros(2)) == digest(torch.zeros(2)), digest(torch.zeros(2)) == digest(torch.zeros(1, 2))
         (True, False)
     """
-    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    found = hashlib.sha256(repr((plain.dtype, tuple(plain.shape))).encode())
-    found.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    numbers = plain(tensor).cpu()
+    found = hashlib.sha256(repr((numbers.dtype, tuple(numbers.shape))).encode())
+    found.update(numbers.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
