@@ -16,10 +16,10 @@ from spectral_ham._internal.checks import (
     check_tensor,
     invalid,
 )
-from spectral_ham._internal.square_field import check_square_field
 from spectral_ham._internal.typing import Scalar
 from spectral_ham.drop_in.context import current_frame
 from spectral_ham.drop_in.metric_diagonal import MetricDiagonal, spatial_components
+from spectral_ham.drop_in.square_field import check_square_field
 from spectral_ham.execution import apply
 from spectral_ham.execution.compile import traced_from_numbers
 from spectral_ham.execution.from_numbers import operator_from_numbers

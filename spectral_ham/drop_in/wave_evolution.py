@@ -3,8 +3,8 @@
 import torch
 
 from spectral_ham._internal.checks import check_option
-from spectral_ham._internal.square_field import check_square_field
 from spectral_ham._internal.typing import BackendName, Scalar
+from spectral_ham.drop_in.square_field import check_square_field
 from spectral_ham.geometry.inverse_metric import MetricLike
 from spectral_ham.geometry.torus import Torus
 from spectral_ham.klein_gordon import STABILITY_LIMITS, ExactWave, Nudge, State, SymplecticWave, WaveEquation
