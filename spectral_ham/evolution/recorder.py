@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -84,24 +85,19 @@ class Recorder:
         self._file = file
         self._progress = progress
         self._bar: Any = None
+        self._open = ExitStack()
 
     def __enter__(self) -> "Recorder":
+        bar = _bar() if self._progress is not None and sys.stderr.isatty() else None
         if self._file is not None:
-            self._file.__enter__()
-        if self._progress is not None and sys.stderr.isatty():
-            try:
-                from tqdm import tqdm
-            except ImportError as error:
-                needs = 'tqdm installed: pip install "spectral-ham[validation]"'
-                raise ImportError(f"`evolve(progress=True)` must have {needs}.") from error
-            self._bar = tqdm(total=abs(self._schedule.duration), unit="t", desc=self._progress)
+            self._open.enter_context(self._file)
+        if bar is not None:
+            shown = bar(total=abs(self._schedule.duration), unit="t", desc=self._progress)
+            self._bar = self._open.enter_context(closing(shown))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.__exit__()
-        if self._bar is not None:
-            self._bar.close()
+        self._open.close()
 
     def start(self) -> tuple[State, Kept]:
         """Return the state to start from, and what was kept before: those of the restart file, if there is one."""
@@ -143,6 +139,15 @@ class Recorder:
             kept.values[name].append(_as_tensor(observe(T, t)))
         if self._callback is not None:
             self._callback(T, t)
+
+
+def _bar() -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        needs = 'tqdm installed: pip install "spectral-ham[validation]"'
+        raise ImportError(f"`evolve(progress=True)` must have {needs}.") from error
+    return tqdm
 
 
 def _as_tensor(value: torch.Tensor | float) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 
 import pytest
 import torch
@@ -140,3 +141,11 @@ def test_links_are_followed_and_views_saved_alone(tmp_path):
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "run").stat().st_size < 20_000
     assert torch.equal(run(tmp_path / "link").fields, whole.fields)
+
+
+def test_a_run_that_cannot_begin_leaves_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with pytest.raises(ImportError, match="must have tqdm installed"):
+        run(tmp_path / "run", progress=True)
+    assert list(tmp_path.iterdir()) == []
