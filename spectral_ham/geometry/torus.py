@@ -135,9 +135,9 @@ def as_torus(where: str, value: object) -> Torus:
         return value
     remedy = "Make one: Torus((N_x, N_y), lengths=...)."
     if isinstance(getattr(value, "torus", None), Torus):
-        remedy = "Did you mean its torus, as in H.torus?"
+        remedy = "Did you mean its torus? Pass H.torus."
     elif isinstance(value, torch.Tensor):
-        remedy = "Did you mean the other order: the torus first, then the field T?"
+        remedy = "Did you mean the other order? The torus comes first, then the field T."
     raise invalid(where, "a Torus", value, remedy, TypeError)
 
 

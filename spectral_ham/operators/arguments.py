@@ -14,11 +14,12 @@ def check_hamiltonian(where: str, value: object) -> Hamiltonian:
         return value
     remedy = "Make one: Hamiltonian(torus, potential=V)."
     if isinstance(value, torch.Tensor):
-        remedy = "Did you mean the other order: H first, then the field T?"
+        remedy = "Did you mean the other order? H comes first, then the field T."
     elif isinstance(value, Torus):
-        remedy = "Did you mean Hamiltonian(torus)?"
+        remedy = "Did you mean Hamiltonian(torus)? Make one from the torus."
     elif isinstance(value, Laplacian):
-        remedy = "Did you mean Hamiltonian(lap.torus, inverse_metric=lap.inverse_metric, backend=lap.backend)?"
+        made = "Hamiltonian(lap.torus, inverse_metric=lap.inverse_metric, backend=lap.backend)"
+        remedy = f"Did you mean an H of the same metric? Make one: {made}."
     elif isinstance(value, type):
         value = Words(f"the class {value.__name__} itself")
     raise invalid(where, "a Hamiltonian", value, remedy, TypeError)
