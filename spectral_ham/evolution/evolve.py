@@ -7,6 +7,7 @@ from typing import get_args
 
 import torch
 
+from spectral_ham._internal.calls import as_flag
 from spectral_ham._internal.checks import check_option, invalid
 from spectral_ham._internal.typing import GradientMode, MethodChoice
 from spectral_ham.analysis.preflight import new_advice
@@ -17,7 +18,7 @@ from spectral_ham.evolution.restart import RestartFile, restart_file
 from spectral_ham.evolution.solution import Trajectory, observed
 from spectral_ham.evolution.step_doubling import step_doubling
 from spectral_ham.evolution.times import schedule
-from spectral_ham.evolution.trial import checked_problem, try_arguments
+from spectral_ham.evolution.trial import checked_problem, try_observers
 from spectral_ham.operators.hamiltonian import Hamiltonian
 from spectral_ham.propagators import check_reversible
 
@@ -90,10 +91,10 @@ def evolve(
         >>> run.stats.method, run.stats.error_bound < 1e-10
         ('exact', True)
     """
-    try_arguments(H, T, t0, observables, callback)
     check_option("evolve(gradient=...)", gradient, GRADIENTS)
-    times = schedule(time, t0, save_times, imaginary=imaginary)
+    times = schedule(time, t0, save_times, imaginary=as_flag("evolve(imaginary=...)", imaginary))
     problem = checked_problem(H, T, times, imaginary=imaginary)
+    try_observers(observables, callback, problem)
     choice = choose_method(problem, method, dt, tol)
     if gradient == "reversible" and torch.is_grad_enabled():
         check_reversible("evolve(gradient=...)", choice.method, H, imaginary=imaginary)
