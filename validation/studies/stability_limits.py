@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,17 +12,13 @@ from spectral_ham.analysis.stability import max_stable_dt
 from spectral_ham.errors import SplittingResonanceWarning, UnstableStepWarning
 from spectral_ham.exact import plane_wave
 from spectral_ham.klein_gordon import SymplecticWave, WaveEquation
-from spectral_ham.plotting import COLORS
 from spectral_ham.propagators import propagator
 from validation.cases import FULL, HBAR, MASS, V0, hamiltonian, random_field, torus_of
 from validation.claim import Claim
 from validation.dynamics import coupled_potential, gap
-from validation.figures import dress
+from validation.resonance import COUPLING, STEPS_TO_EMPTY, draw, occupation, resonant
 from validation.study import Mode, Plot, Result, Study
 from validation.waves import all_modes, energies
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 METRIC = sh.InverseMetric(FULL)
 STEPS = 200
@@ -44,7 +39,7 @@ def run(mode: Mode) -> Iterator[Result]:
         yield from _verlet(mode, backend, claim)
     yield from _resonance(claim)
     yield from _drift(mode, claim)
-    yield Plot("stability_limits", _draw)
+    yield Plot("stability_limits", draw)
 
 
 def _highest(mode: Mode, backend: str, V: float | None = V0) -> tuple[sh.Hamiltonian, torch.Tensor, float]:
@@ -161,34 +156,18 @@ def _verlet(mode: Mode, backend: str, claim: Callable[..., Claim]) -> Iterator[C
     yield _growing(claim, name, VERLET, math.log(half + math.sqrt(half**2 - 1)), rate)
 
 
-COUPLING = 0.05
-
-
-def _resonant() -> tuple[sh.Hamiltonian, torch.Tensor]:
-    """Return ħ = m = 1, a weak lattice that couples k = 0 to k = ±8, at E = 32, and the constant field."""
-    torus = sh.Torus(17, lengths=2 * math.pi, origin=-0.7)
-    (x,) = torus.coordinates()
-    H = sh.Hamiltonian(torus, potential=COUPLING * torch.cos(8 * (x - torus.origin[0])))
-    return H, torch.ones(17, dtype=torch.complex128)
-
-
-def _occupation(T: torch.Tensor) -> float:
-    """Return the share of k = 0."""
-    return float(T.mean().abs() ** 2 / T.abs().square().mean())
-
-
 def _resonance(claim: Callable[..., Claim]) -> Iterator[Claim]:
     from scipy.linalg import expm
 
-    H, T = _resonant()
-    dt, steps = 2 * math.pi / 32, 169
+    H, T = resonant()
+    dt, steps = 2 * math.pi / 32, STEPS_TO_EMPTY
     exact = torch.from_numpy(expm(-1j * dt * steps * H.as_matrix().numpy()) @ T.numpy())
     yield claim(
         name="resonance: what happens, k = 0 stays occupied",
         formula="1 − |c_0|² ≤ 4|⟨8|V|0⟩|²/E² = 2(V0/E)² = 4.9e-6, V0 = 0.05, E = 32; by the dense exponential",
         source="Rabi's formula for two levels",
         expected=1.0,
-        measured=_occupation(exact),
+        measured=occupation(exact),
         bound=2 * (COUPLING / 32) ** 2,
     )
     after = propagator("strang", H, dt).advance(T, steps)
@@ -197,7 +176,7 @@ def _resonance(claim: Callable[..., Claim]) -> Iterator[Claim]:
         formula="cos²(V0 t/(√2 ħ)) = 0.15, first order in V0·dt/ħ = 0.0098: ± 0.01",
         source=RESONANCE,
         expected=math.cos(COUPLING * dt * steps / math.sqrt(2)) ** 2,
-        measured=_occupation(after),
+        measured=occupation(after),
         bound=0.01,
     )
     yield claim(
@@ -212,8 +191,8 @@ def _resonance(claim: Callable[..., Claim]) -> Iterator[Claim]:
         name="resonance: chebyshev finds |c_0|² = 0.9999993",
         formula="|c_0|² within 1e-11 of the dense exponential",
         source="scipy.linalg.expm",
-        expected=_occupation(exact),
-        measured=_occupation(propagator("chebyshev", H, dt * steps)(T)),
+        expected=occupation(exact),
+        measured=occupation(propagator("chebyshev", H, dt * steps)(T)),
         bound=1e-11,
     )
     yield _warns(claim, "resonance: no warning at 0.97 of it, within", H, T, "strang", 0.97 * dt)
@@ -244,21 +223,6 @@ def _drift(mode: Mode, claim: Callable[..., Claim]) -> Iterator[Claim]:
         measured=gap(back, T),
         bound=16 * torch.finfo(torch.float64).eps + 2e-15 * steps,
     )
-
-
-def _draw(figure: "Figure") -> None:
-    """Occupation of k = 0 after 169 steps against dt, with the norm: only one of them tells."""
-    figure.set_size_inches(8.0, 4.2)
-    axes = figure.add_subplot()
-    H, T = _resonant()
-    phases = [0.98 + 0.0005 * i for i in range(81)]
-    ends = [propagator("strang", H, phase * 2 * math.pi / 32).advance(T, 169) for phase in phases]
-    axes.plot(phases, [float(end.norm() / T.norm()) for end in ends], color=COLORS[1], label="norm")
-    axes.plot(phases, [_occupation(end) for end in ends], color=COLORS[0], marker="o", markersize=3, label="|c_0|²")
-    axes.axhline(1, color="0.6", linewidth=0.8, linestyle="--", label="exact |c_0|² = 0.9999993")
-    axes.axvline(1, color="0.8", linewidth=0.8)
-    axes.legend(frameon=False)
-    dress(axes, "Strang: dt·ΔE = 2πħ empties k = 0 at constant norm", "dt·ΔE/2πħ", "after 169 steps")
 
 
 STUDY = Study("stability_limits", "Steps at 0.99 and 1.01 of their limits, the resonance of splittings, long runs", run)
